@@ -1,0 +1,31 @@
+//! Request and reply types of the HTTP API, and what a client of it is.
+//!
+//! Layer 3. Invariant: command line, page and scripts use these and nothing else.
+//! Not here: routes (`baraza-server`), sockets (`node`).
+//! Spec: docs/OPERATIONS.md, "API".
+
+mod error;
+mod records;
+mod transport;
+mod views;
+
+pub use error::{ErrorBody, ErrorCode};
+pub use records::{
+    DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
+    Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
+    Standing,
+};
+pub use transport::{BodyKind, Client, Request, Response, TransportError};
+pub use views::{
+    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, OperatorView, PeerView,
+    PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+};
+
+/// Most bytes of a request or reply body (4 MiB).
+pub const API_BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+
+/// Bytes after which a piece of a bundle ends (1 MiB): one request carries one piece.
+pub const BUNDLE_PIECE_BYTES: usize = 1_024 * 1_024;
+
+/// Most records on one page of a list.
+pub const PAGE_MAX: usize = 200;

@@ -1,0 +1,221 @@
+//! The node, its peers and centres in replies.
+//!
+//! Spec: docs/OPERATIONS.md, "API".
+
+use baraza_record::{CentreId, EventId, PublicKey};
+use serde::{Deserialize, Serialize};
+
+use crate::Problem;
+
+/// Something an operator should act on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// How the node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Program version.
+    pub version: String,
+    /// Our centre.
+    pub centre: CentreId,
+    /// Its name.
+    pub centre_name: String,
+    /// Our peer id in libp2p's text form.
+    pub peer_id: String,
+    /// Whether a daemon answers, rather than the command line by itself.
+    pub daemon: bool,
+    /// Addresses on which peers reach us.
+    pub listen: Vec<String>,
+    /// Records held.
+    pub records: u64,
+    /// Bodies that are wanted.
+    pub bodies_missing: u64,
+    /// Records kept whose signer's authority is not known.
+    pub held: u64,
+    /// Centres known.
+    pub centres: u64,
+    /// Feeds held.
+    pub feeds: u64,
+    /// Bytes of the ledger.
+    pub ledger_bytes: u64,
+    /// Peers connected.
+    pub peers_connected: usize,
+    /// Peers known.
+    pub peers_known: usize,
+    /// Catch-up sessions under way.
+    pub sessions: usize,
+    /// Digest of all that is admitted: equal on two nodes that hold the same set.
+    pub set_digest: String,
+    /// When we last agreed with a peer on everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed_ms: Option<u64>,
+    /// Changes that search does not cover yet.
+    pub index_behind: u64,
+    /// Whether the operator key can sign.
+    pub unlocked: bool,
+    /// What needs attention.
+    pub warnings: Vec<Warning>,
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// Peer id in libp2p's text form.
+    pub peer_id: String,
+    /// Its centre, if proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub centre: Option<CentreId>,
+    /// The centre's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub centre_name: Option<String>,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// When we last agreed with it on everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed_ms: Option<u64>,
+    /// Whether it held the same as we do when it last compared itself with us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equal: Option<bool>,
+    /// Last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+}
+
+/// The peers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeersReply {
+    /// Connected ones first.
+    pub peers: Vec<PeerView>,
+    /// Latest failed dials: address and reason.
+    pub dial_failures: Vec<(String, String)>,
+}
+
+/// Asks for a comparison now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRequest {
+    /// Peer id; absent: every connected peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+}
+
+/// Asks for a dial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialRequest {
+    /// Multiaddr.
+    pub address: String,
+}
+
+/// Reply to [`SyncRequest`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncReply {
+    /// Peers with which a comparison was started.
+    pub peers: Vec<String>,
+}
+
+/// What one piece of a bundle, or a whole one, brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// New records.
+    pub inserted: u64,
+    /// Records that were held already.
+    pub duplicates: u64,
+    /// Records kept whose signer's authority is not known.
+    pub held: u64,
+    /// Missing bodies that came.
+    pub bodies: u64,
+    /// New identity events.
+    pub identities: u64,
+    /// Refused as not authentic.
+    pub rejected: u64,
+    /// Records that do not connect to what is held.
+    pub gaps: u64,
+}
+
+/// An operator key of a centre.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorView {
+    /// The key.
+    pub key: PublicKey,
+    /// What it may do.
+    pub capabilities: Vec<String>,
+    /// Its label.
+    pub label: String,
+}
+
+/// A centre.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CentreView {
+    /// Id.
+    pub id: CentreId,
+    /// Name that it gives itself.
+    pub name: String,
+    /// Country that it states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Whether it is ours.
+    pub ours: bool,
+    /// Records on its shelf.
+    pub records: u64,
+    /// Head of its log.
+    pub identity_head: EventId,
+    /// Its operator keys.
+    pub operators: Vec<OperatorView>,
+}
+
+/// The centres known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCentres {
+    /// By name.
+    pub centres: Vec<CentreView>,
+    /// Centres known that are not listed, because there are many.
+    #[serde(default)]
+    pub omitted: usize,
+}
+
+/// An event of an identity log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Position, from 0.
+    pub seq: u64,
+    /// Id.
+    pub id: EventId,
+    /// Name of its kind.
+    pub kind: String,
+    /// Stated time.
+    pub created_ms: u64,
+    /// What it does, in words.
+    pub summary: String,
+}
+
+/// Unlocks the operator key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnlockRequest {
+    /// Passphrase.
+    pub passphrase: String,
+}
+
+impl std::fmt::Debug for UnlockRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UnlockRequest(..)")
+    }
+}
+
+/// What a check of the store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReply {
+    /// Frames read.
+    pub frames: u64,
+    /// Records whose bytes, id and checksum are right.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// What is wrong; `field` is where.
+    pub problems: Vec<Problem>,
+}

@@ -1,0 +1,97 @@
+//! Centres: who they are and who signs for them.
+//!
+//! Spec: docs/PROTOCOL.md, section 5.
+
+use baraza_api::{CentreView, Client, EventView, ListCentres, StatusView};
+use baraza_record::vocab;
+
+use super::id_prefix;
+use crate::{
+    clock,
+    error::Failure,
+    output::{Facts, Table, count, number},
+    safe::Safe,
+    shell::Shell,
+};
+
+/// Shows a centre; our own if none is named.
+pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Failure> {
+    let client = shell.client()?;
+    let id = id.map_or_else(|| own_id(&*client), id_prefix)?;
+    let centre: CentreView = client.get(format!("/v1/centres/{id}"))?;
+    if shell.json {
+        return shell.print_json(&centre);
+    }
+    let mut facts = Facts::default();
+    facts.add("Id", centre.id.to_string());
+    facts.add("Country", centre.country.as_deref().map(country_name).unwrap_or_default());
+    facts.add("Ours", if centre.ours { "yes" } else { "" });
+    facts.add("Records", number(centre.records));
+    facts.add("Identity", format!("as of event {}", centre.identity_head.short()));
+    let name = shell.heading(Safe(&centre.name));
+    shell.print(format!("{name}\n{}\n", facts.render()))?;
+    let mut table = Table::new(&["KEY", "MAY", "LABEL"], 2);
+    for operator in &centre.operators {
+        let may = operator.capabilities.join(", ");
+        table.row([
+            operator.key.short(),
+            Safe(&may).to_string(),
+            Safe(&operator.label).to_string(),
+        ]);
+    }
+    shell.print_table(&table)
+}
+
+/// Lists the centres known.
+pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
+    let reply: ListCentres = shell.client()?.get("/v1/centres")?;
+    if shell.json {
+        return shell.print_json(&reply.centres);
+    }
+    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", ""], 1);
+    for centre in &reply.centres {
+        table.row([
+            centre.id.short(),
+            Safe(&centre.name).to_string(),
+            centre.country.as_deref().map(country_name).unwrap_or_default(),
+            number(centre.records),
+            if centre.ours { "yours".to_owned() } else { String::new() },
+        ]);
+    }
+    shell.print_table(&table)?;
+    if reply.omitted != 0 {
+        let centres = count(reply.omitted as u64, "centre is", "centres are");
+        shell.note(format!("{centres} known and not listed."));
+    }
+    Ok(())
+}
+
+/// Shows the identity log of a centre; of our own if none is named.
+pub(super) fn log(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Failure> {
+    let client = shell.client()?;
+    let id = id.map_or_else(|| own_id(&*client), id_prefix)?;
+    let events: Vec<EventView> = client.get(format!("/v1/centres/{id}/log"))?;
+    if shell.json {
+        return shell.print_json(&events);
+    }
+    let mut table = Table::new(&["SEQ", "EVENT", "KIND", "STATED TIME", "WHAT IT DOES"], 4);
+    for event in &events {
+        table.row([
+            event.seq.to_string(),
+            event.id.short(),
+            Safe(&event.kind).to_string(),
+            clock::day(event.created_ms),
+            Safe(&event.summary).to_string(),
+        ]);
+    }
+    shell.print_table(&table)
+}
+
+fn own_id(client: &dyn Client) -> Result<String, Failure> {
+    Ok(client.get::<StatusView>("/v1/status")?.centre.to_string())
+}
+
+/// Returns the English name of a country, or the code where there is none.
+pub(super) fn country_name(code: &str) -> String {
+    vocab::country(code).map_or_else(|| Safe(code).to_string(), |known| known.name("en").to_owned())
+}

@@ -1,0 +1,63 @@
+//! The commands: which does what.
+//!
+//! Spec: docs/ARCHITECTURE.md, "Command line".
+
+mod bundle;
+mod centre;
+mod exchange;
+mod keep;
+mod node;
+mod publish;
+mod query;
+mod record;
+mod verify;
+
+use baraza_api::ErrorCode;
+use baraza_record::ID_BYTES;
+
+use crate::{
+    args::{Bundle, Centre, Command},
+    error::{Failure, failure},
+    shell::Shell,
+};
+
+/// Runs a command; without one, shows the status or the first steps.
+pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result<(), Failure> {
+    let Some(command) = command else { return node::welcome(shell) };
+    match command {
+        Command::Init(args) => node::init(shell, args),
+        Command::Start(args) => node::start(shell, args),
+        Command::Status(args) => node::status(shell, &args),
+        Command::Unlock(args) => node::unlock(shell, &args),
+        Command::Demo(args) => node::demo(shell, &args),
+        Command::New(args) => publish::new(shell, &args),
+        Command::Publish(args) => publish::publish(shell, &args),
+        Command::Revise(args) => publish::revise(shell, &args),
+        Command::Retract(args) => publish::retract(shell, args),
+        Command::Search(args) => query::search(shell, &args),
+        Command::List(args) => query::list(shell, &args),
+        Command::Show(args) => record::show(shell, &args),
+        Command::Sync(args) => exchange::sync(shell, args),
+        Command::Peers => exchange::peers(shell),
+        Command::Bundle(Bundle::Create { file }) => bundle::create(shell, &file),
+        Command::Bundle(Bundle::Import { files }) => bundle::import(shell, &files),
+        Command::Verify(args) => verify::verify(shell, &args.files),
+        Command::Centre(Centre::Show { id }) => centre::show(shell, id.as_deref()),
+        Command::Centre(Centre::List) => centre::list(shell),
+        Command::Centre(Centre::Log { id }) => centre::log(shell, id.as_deref()),
+        Command::Check(args) => keep::check(shell, &args),
+        Command::Repair => keep::repair(shell),
+    }
+}
+
+/// Returns what a person wrote for an id in the form that goes into a path.
+fn id_prefix(text: &str) -> Result<String, Failure> {
+    let digits = text.trim().to_ascii_lowercase();
+    let fits = (1..=ID_BYTES * 2).contains(&digits.len());
+    if fits && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(digits);
+    }
+    let what =
+        format!("`{text}` is neither an id nor the beginning of one: up to 64 digits 0-9 and a-f");
+    Err(failure(ErrorCode::BadRequest, what))
+}

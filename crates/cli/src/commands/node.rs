@@ -1,0 +1,267 @@
+//! The node: making, running and watching it.
+//!
+//! Spec: docs/OPERATIONS.md, "A node's life".
+
+use std::{fs, io};
+
+use baraza_api::{ErrorCode, StatusView, UnlockRequest};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::{
+    args::{Demo, Init, Start, Status, Unlock},
+    clock,
+    error::{Failure, failure},
+    host::{DemoOptions, InitOptions, Passphrase, StartOptions},
+    output::{self, Facts, bytes, count},
+    safe::Safe,
+    shell::Shell,
+};
+
+/// Shows the status or, where there is no home, the first steps.
+pub(super) fn welcome(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
+    let is_absent = match fs::read_dir(&shell.home) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    if !is_absent {
+        return status(shell, &Status { recovery_stored: false });
+    }
+    let home = shell.home.display().to_string();
+    if shell.json {
+        return shell.print_json(&json!({ "home": home, "initialised": false }));
+    }
+    shell.print(format!(
+        "There is no node in {} yet. The first three steps:
+
+  1. baraza init       create your centre: its name, its country, its keys
+  2. baraza start      run the node; leave it running and open another terminal
+  3. baraza new practice > practice.md
+                       write down what worked, then: baraza publish practice.md
+
+To see several centres at work first, without leaving a trace: baraza demo
+",
+        Safe(&home)
+    ))
+}
+
+/// Makes a centre and its first node.
+pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure> {
+    let (mut country, mut contact) = (args.country, args.contact);
+    let name = match args.name {
+        Some(name) => name,
+        None => {
+            let Some(name) = shell.ask("Name of the centre, in its own language: ")? else {
+                return Err(failure(ErrorCode::BadRequest, "the centre needs a name")
+                    .hint("baraza init --name \"Name of the centre\" --country CODE"));
+            };
+            let answer = |text: Option<String>| text.filter(|text| !text.is_empty());
+            if country.is_none() {
+                country = answer(shell.ask("Country (empty for an intergovernmental body): ")?);
+            }
+            if contact.is_none() {
+                contact = answer(shell.ask("Mailbox of an office, not of a person: ")?);
+            }
+            name
+        }
+    };
+    let passphrase = match args.passphrase.read()? {
+        None if !args.no_passphrase => Some(new_passphrase(shell)?),
+        read => read,
+    };
+    let options = InitOptions {
+        name,
+        country,
+        language: args.language,
+        licence: args.licence,
+        contact,
+        recovery: args.recovery,
+        passphrase,
+        mdns: !args.no_mdns,
+        listen: args.addresses.listen,
+        bootstrap: args.addresses.bootstrap,
+    };
+    let report = shell.host.init(&shell.home, options)?;
+    if shell.json {
+        return shell.print_json(&report);
+    }
+    let mut facts = Facts::default();
+    facts.add("Centre", Safe(&report.name).to_string());
+    facts.add("Id", report.centre.to_string());
+    facts.add("Node", Safe(&report.peer_id).to_string());
+    facts.add("Home", Safe(&report.home.to_string_lossy()).to_string());
+    facts.add("Recovery", Safe(&report.recovery.to_string_lossy()).to_string());
+    shell.print(facts.render())?;
+    shell.note(
+        "
+What to do next:
+  1. Move the recovery folder to a place away from this machine: whoever lost the keys in use
+     gets the centre back with it. Then: baraza status --recovery-stored
+  2. baraza start
+  3. baraza new practice > practice.md",
+    );
+    Ok(())
+}
+
+/// Asks for a new passphrase twice.
+fn new_passphrase(shell: &mut Shell<'_, '_>) -> Result<Passphrase, Failure> {
+    let Some(first) = shell.ask_secret("Passphrase for the operator key: ")? else {
+        let what = "there is no passphrase for the operator key and no terminal to ask on";
+        let hint = "add --passphrase-file FILE, or --no-passphrase to leave the key readable";
+        return Err(failure(ErrorCode::BadRequest, what).hint(hint));
+    };
+    if first.is_empty() {
+        let hint = "add --no-passphrase to leave the key readable";
+        return Err(failure(ErrorCode::Invalid, "the passphrase is empty").hint(hint));
+    }
+    match shell.ask_secret("The same again: ")? {
+        Some(second) if second == first => Ok(first),
+        _ => Err(failure(ErrorCode::Invalid, "the two passphrases differ")),
+    }
+}
+
+/// Runs the daemon.
+pub(super) fn start(shell: &mut Shell<'_, '_>, args: Start) -> Result<(), Failure> {
+    let options = StartOptions {
+        listen: args.addresses.listen,
+        bootstrap: args.addresses.bootstrap,
+        passphrase: args.passphrase.read()?,
+        no_mdns: args.no_mdns,
+    };
+    let (json, out) = (shell.json, &mut *shell.screen.out);
+    shell.host.start(&shell.home, options, &mut |ready| {
+        let text = if json {
+            output::json_line(ready)
+        } else {
+            let listen = ready.listen.join(", ");
+            let api = Safe(&ready.api);
+            format!("ready: {} listens on {}; API on {api}", Safe(&ready.peer_id), Safe(&listen))
+        };
+        // A daemon goes on without anybody who reads this.
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    })?;
+    Ok(())
+}
+
+/// Shows how the node is.
+pub(super) fn status(shell: &mut Shell<'_, '_>, args: &Status) -> Result<(), Failure> {
+    if args.recovery_stored {
+        shell.host.confirm_recovery(&shell.home)?;
+    }
+    let status: StatusView = shell.client()?.get("/v1/status")?;
+    if shell.json {
+        return shell.print_json(&status);
+    }
+    let facts = status_facts(shell, &status).render();
+    shell.print(facts)?;
+    let (warning, hint) = ("warning:", "  hint:");
+    for told in &status.warnings {
+        let warning = output::paint(warning, output::YELLOW, shell.screen.out_colour);
+        shell.print(format!(
+            "\n{warning} {}\n{hint} {}\n",
+            Safe(&told.message),
+            Safe(&told.hint)
+        ))?;
+    }
+    if status.warnings.is_empty() {
+        shell.note("\nNothing needs attention.");
+    }
+    Ok(())
+}
+
+fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
+    let mut facts = Facts::default();
+    let name = Safe(&status.centre_name);
+    facts.add("Centre", shell.heading(format!("{name} ({})", status.centre.short())));
+    facts.add("Node", Safe(&status.peer_id).to_string());
+    facts.add(
+        "Daemon",
+        if status.daemon { "running" } else { "not running; run it with: baraza start" },
+    );
+    facts.add("Listening", Safe(&status.listen.join(", ")).to_string());
+    facts.add(
+        "Records",
+        format!(
+            "{} in {}, of {}; {} on disk",
+            output::number(status.records),
+            count(status.feeds, "feed", "feeds"),
+            count(status.centres, "centre", "centres"),
+            bytes(status.ledger_bytes)
+        ),
+    );
+    if status.bodies_missing != 0 {
+        facts.add("Wanted", count(status.bodies_missing, "body", "bodies"));
+    }
+    if status.held != 0 {
+        let records = count(status.held, "record", "records");
+        facts.add("Held", format!("{records} whose signer's authority is not known yet"));
+    }
+    let mut peers = format!("{} connected, {} known", status.peers_connected, status.peers_known);
+    if status.sessions != 0 {
+        peers += &format!("; {} under way", count(status.sessions as u64, "catch-up", "catch-ups"));
+    }
+    facts.add("Peers", peers);
+    let agreed = status.agreed_ms.map(|agreed_ms| clock::moment(agreed_ms, shell.screen.now));
+    facts.add("Agreed", agreed.unwrap_or_else(|| "with no peer yet".to_owned()));
+    let behind = count(status.index_behind, "change", "changes");
+    facts.add(
+        "Search",
+        if status.index_behind == 0 { "up to date".to_owned() } else { format!("{behind} behind") },
+    );
+    facts.add(
+        "Key",
+        if status.unlocked { "can sign" } else { "locked; unlock it with: baraza unlock" },
+    );
+    facts.add("Digest", Safe(&status.set_digest).to_string());
+    facts.add("Version", Safe(&status.version).to_string());
+    facts
+}
+
+/// Unlocks the operator key of the running node.
+pub(super) fn unlock(shell: &mut Shell<'_, '_>, args: &Unlock) -> Result<(), Failure> {
+    let client = shell.client()?;
+    let passphrase = match args.passphrase.read()? {
+        Some(passphrase) => passphrase,
+        None => match shell.ask_secret("Passphrase of the operator key: ")? {
+            Some(passphrase) => passphrase,
+            None => {
+                let what = "there is no terminal to ask for the passphrase";
+                return Err(failure(ErrorCode::BadRequest, what).hint("add --passphrase-file FILE"));
+            }
+        },
+    };
+    // The request wants a string of its own; it is taken back and overwritten.
+    let request = UnlockRequest { passphrase: passphrase.to_string() };
+    let reply = client.post::<serde_json::Value>("/v1/unlock", &request);
+    drop(Zeroizing::new(request.passphrase));
+    reply?;
+    match shell.json {
+        true => shell.print_json(&json!({ "unlocked": true })),
+        false => shell.print("The operator key can sign until the node stops.\n"),
+    }
+}
+
+/// Shows several nodes at work.
+pub(super) fn demo(shell: &mut Shell<'_, '_>, args: &Demo) -> Result<(), Failure> {
+    let (json, out) = (shell.json, &mut *shell.screen.out);
+    let mut written = Ok(());
+    shell.host.demo(DemoOptions { keep: args.keep }, &mut |step| {
+        let text = if json {
+            output::json_line(step)
+        } else {
+            let [number, of] = [step.number, step.of];
+            format!(
+                "[{number}/{of}] {}",
+                step.text
+                    .lines()
+                    .map(|line| Safe(line).to_string())
+                    .collect::<Vec<_>>()
+                    .join("\n      ")
+            )
+        };
+        if written.is_ok() {
+            written = writeln!(out, "{text}").and_then(|()| out.flush());
+        }
+    })?;
+    Ok(written?)
+}

@@ -1,0 +1,27 @@
+//! The swarm: libp2p and nothing else.
+//!
+//! Layer 3. Translates between `NetEvent`, `NetEffect` and a libp2p swarm over TCP and
+//! QUIC. Invariant: no type of libp2p is in the public interface; the swarm task never
+//! waits for its consumer; whatever a peer sends costs at most that peer's share.
+//! Not here: what a message means (`baraza-protocol`), whom to call and when (`node`).
+//! Spec: docs/PROTOCOL.md, section 7.
+
+mod address;
+mod behaviour;
+mod codec;
+mod config;
+mod driver;
+mod effects;
+mod events;
+mod gossip;
+mod outbox;
+mod peer;
+mod pending;
+mod reason;
+
+mod transport;
+
+pub use address::{ADDRESS_BYTES_MAX, AddressError, parse_address};
+pub use config::{Config, FOUND_ADDRESSES_MAX, Limits};
+pub use driver::{Network, NetworkError};
+pub use peer::peer_id_text;

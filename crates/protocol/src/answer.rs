@@ -1,0 +1,276 @@
+//! Answering a peer: a pure function of what is held.
+//!
+//! Invariant: the answering side keeps no state between requests, and one answer costs
+//! it a bounded number of reads.
+//! Not here: which peers may ask (`baraza-network` limits, later policy).
+//! Spec: docs/PROTOCOL.md, section 6.
+
+use baraza_record::{
+    ANCHOR_HEADERS_MAX, CentreId, EventId, FeedId, RecordId, Seq, SignedRecord, WireRecord,
+};
+
+use crate::{
+    peers::PeerEntry,
+    store::{Branch, Place, ShelfName, StoreError, StoreRead, Table},
+    wire::{
+        ADDRESSES_MAX, Answer, BATCH_BYTES, BRANCHES_MAX, HEADS_MAX, HeadEntry, Hello, KnownPeer,
+        LogHead, PEERS_MAX, Part, Request, Wanted,
+    },
+};
+
+/// Most signatures that are checked for one answer: two ranges of nothing but bad ones.
+///
+/// A good one is found at the first check; a peer that planted bad ones must not be able to
+/// make every answer about them cost a second.
+const CHECKS_MAX: usize = 2 * ANCHOR_HEADERS_MAX;
+
+/// Returns what we say of ourselves.
+pub fn hello(reader: &(impl StoreRead + ?Sized), centre: CentreId) -> Hello {
+    Hello {
+        centre,
+        identities: reader.shelf(ShelfName::Identities).root(),
+        public: reader.shelf(ShelfName::Public).root(),
+    }
+}
+
+/// Answers `request` from what was committed, in the name of `centre`.
+///
+/// Only what is on a public shelf is answered with: nothing of a feed for another
+/// audience, nothing held or forked except as evidence.
+///
+/// # Errors
+///
+/// [`StoreError`]; the peer is then told that we are busy.
+pub fn answer(
+    reader: &(impl StoreRead + ?Sized),
+    centre: CentreId,
+    request: &Request,
+) -> Result<Answer, StoreError> {
+    Ok(match request {
+        Request::Compare(_) => Answer::Compared(hello(reader, centre)),
+        Request::LogHeads(after) => log_heads(reader, after.as_ref()),
+        Request::Logs(centres) => Answer::Logs(logs(reader, centres)?),
+        Request::Heads(after) => heads(reader, after.as_ref()),
+        Request::Fetch(ranges) => Answer::Batch(batch(reader, ranges)?),
+        Request::Bodies(places) => bodies(reader, places)?,
+        Request::Probe(feed, positions) => {
+            let ids: Result<_, _> = positions.iter().map(|seq| id_at(reader, feed, *seq)).collect();
+            Answer::Ids(ids?)
+        }
+        Request::Evidence(feed) => Answer::Evidence(evidence(reader, feed)?),
+        Request::Peers => Answer::Peers(known_peers(reader)?),
+    })
+}
+
+fn log_heads(reader: &(impl StoreRead + ?Sized), after: Option<&CentreId>) -> Answer {
+    let shelf = reader.shelf(ShelfName::Identities);
+    let page = shelf.page(after.map(|centre| &centre.0), HEADS_MAX + 1);
+    let mut heads: Vec<_> = page
+        .map(|(centre, head)| LogHead {
+            centre: CentreId(*centre),
+            events: head.seq,
+            id: EventId(head.id),
+        })
+        .collect();
+    let more = HEADS_MAX < heads.len();
+    heads.truncate(HEADS_MAX);
+    Answer::LogHeads(heads, more)
+}
+
+/// Returns logs until they fill a batch: the first one that is held, and what fits behind.
+fn logs(
+    reader: &(impl StoreRead + ?Sized),
+    centres: &[CentreId],
+) -> Result<Vec<Vec<Vec<u8>>>, StoreError> {
+    let (mut logs, mut left) = (Vec::new(), BATCH_BYTES);
+    for centre in centres {
+        let events = reader.identity(centre)?;
+        let bytes: usize = events.iter().map(Vec::len).sum();
+        if left < bytes && !logs.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        if !events.is_empty() {
+            logs.push(events);
+        }
+    }
+    Ok(logs)
+}
+
+fn heads(reader: &(impl StoreRead + ?Sized), after: Option<&FeedId>) -> Answer {
+    let shelf = reader.shelf(ShelfName::Public);
+    let page = shelf.page(after.map(|feed| &feed.0), HEADS_MAX + 1);
+    let mut heads: Vec<_> = page
+        .map(|(feed, head)| HeadEntry {
+            feed: FeedId(*feed),
+            seq: head.seq,
+            id: RecordId(head.id),
+            forked: head.forked,
+        })
+        .collect();
+    let more = HEADS_MAX < heads.len();
+    heads.truncate(HEADS_MAX);
+    Answer::Heads(heads, more)
+}
+
+/// Returns the last position of `feed` that may be given to anybody.
+fn shelf_end(reader: &(impl StoreRead + ?Sized), feed: &FeedId) -> Seq {
+    reader.shelf(ShelfName::Public).get(&feed.0).map_or(0, |head| head.seq)
+}
+
+fn batch(reader: &(impl StoreRead + ?Sized), ranges: &[Wanted]) -> Result<Vec<Part>, StoreError> {
+    let (mut parts, mut left, mut checks) = (Vec::new(), BATCH_BYTES, CHECKS_MAX);
+    for (place, wanted) in ranges.iter().enumerate() {
+        let to = wanted.to.min(shelf_end(reader, &wanted.feed));
+        if wanted.from == 0 || to < wanted.from {
+            continue;
+        }
+        let to = to.min(wanted.from.saturating_add(ANCHOR_HEADERS_MAX as u64 - 1));
+        // The first record is always given, however large; later ranges must fit.
+        let records = reader.range(&wanted.feed, wanted.from, to, left)?;
+        let short = (records.len() as u64) < to - wanted.from + 1;
+        let records = match anchored(records, &mut checks) {
+            records if records.is_empty() => headers_to_anchor(reader, wanted, &mut checks)?,
+            records => records,
+        };
+        let bytes = records.iter().map(size).sum();
+        if left < bytes && !parts.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        if !records.is_empty() {
+            let range = u8::try_from(place).unwrap_or(u8::MAX);
+            parts
+                .push(Part { range, records: records.iter().map(SignedRecord::to_wire).collect() });
+        }
+        if short || left == 0 || checks == 0 {
+            break;
+        }
+    }
+    Ok(parts)
+}
+
+/// Checks a record's own signature, as long as `checks` are left.
+fn is_anchor(record: &SignedRecord, checks: &mut usize) -> bool {
+    let may = *checks != 0;
+    *checks = checks.saturating_sub(1);
+    may && record.verify_own_signature().is_ok()
+}
+
+/// Cuts `records` after the last one whose own signature is valid.
+fn anchored(mut records: Vec<SignedRecord>, checks: &mut usize) -> Vec<SignedRecord> {
+    while records.last().is_some_and(|last| !is_anchor(last, checks)) {
+        records.pop();
+    }
+    records
+}
+
+/// Returns the records from the first wanted one to the first that has a valid signature,
+/// without bodies: the way past signatures that somebody garbled. The signature may stand
+/// behind the end of the shelf, where the feed forks.
+fn headers_to_anchor(
+    reader: &(impl StoreRead + ?Sized),
+    wanted: &Wanted,
+    checks: &mut usize,
+) -> Result<Vec<SignedRecord>, StoreError> {
+    let read = |seq| reader.record(&Place { feed: wanted.feed, seq, branch: Branch::Main });
+    to_anchor(wanted.from, BATCH_BYTES, checks, read)
+}
+
+/// Reads headers from `from` to the first that has a valid signature of its own; none if
+/// there is no such chain within the limits.
+fn to_anchor(
+    from: Seq,
+    bytes_max: usize,
+    checks: &mut usize,
+    read: impl Fn(Seq) -> Result<Option<SignedRecord>, StoreError>,
+) -> Result<Vec<SignedRecord>, StoreError> {
+    let (mut records, mut bytes) = (Vec::<SignedRecord>::new(), 0);
+    for seq in (from..).take(ANCHOR_HEADERS_MAX) {
+        let Some(record) = read(seq)? else { break };
+        if records.last().is_some_and(|last| record.header().prev != last.id()) {
+            break;
+        }
+        let record = record.without_payload();
+        bytes += size(&record);
+        if bytes_max < bytes {
+            break;
+        }
+        let found = is_anchor(&record, checks);
+        records.push(record);
+        if found {
+            return Ok(records);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn bodies(
+    reader: &(impl StoreRead + ?Sized),
+    places: &[(FeedId, Seq)],
+) -> Result<Answer, StoreError> {
+    let (mut found, mut left) = (Vec::new(), BATCH_BYTES);
+    for (feed, seq) in places {
+        let place = Place { feed: *feed, seq: *seq, branch: Branch::Main };
+        let public = *seq <= shelf_end(reader, feed);
+        let record = if public && left != 0 { reader.record(&place)? } else { None };
+        let payload = record.and_then(|record| record.payload().cloned());
+        let bytes = payload.as_ref().map_or(0, |payload| payload.body.len());
+        // The first is given whatever its length; what no longer fits may be asked for again.
+        let fits = bytes <= left || left == BATCH_BYTES;
+        left = if fits { left.saturating_sub(bytes) } else { 0 };
+        found.push(payload.filter(|_| fits));
+    }
+    Ok(Answer::Bodies(found))
+}
+
+fn id_at(
+    reader: &(impl StoreRead + ?Sized),
+    feed: &FeedId,
+    seq: Seq,
+) -> Result<Option<RecordId>, StoreError> {
+    if shelf_end(reader, feed) < seq {
+        return Ok(None);
+    }
+    let place = Place { feed: *feed, seq, branch: Branch::Main };
+    Ok(reader.entry(&place)?.map(|entry| entry.id))
+}
+
+/// Returns both branches of a public feed that forks, each from the fork to its first anchor.
+fn evidence(
+    reader: &(impl StoreRead + ?Sized),
+    feed: &FeedId,
+) -> Result<Vec<Vec<WireRecord>>, StoreError> {
+    let public = reader.shelf(ShelfName::Public).get(&feed.0).is_some();
+    let fork = reader.feed(feed)?.and_then(|state| state.fork).filter(|_| public);
+    let Some(fork) = fork else { return Ok(Vec::new()) };
+    let (mut branches, mut checks) = (Vec::new(), CHECKS_MAX);
+    for branch in [Branch::Main, Branch::Other] {
+        let read = |seq| reader.record(&Place { feed: *feed, seq, branch });
+        let records = to_anchor(fork, BATCH_BYTES / BRANCHES_MAX, &mut checks, read)?;
+        if !records.is_empty() {
+            branches.push(records.iter().map(SignedRecord::to_wire).collect());
+        }
+    }
+    Ok(branches)
+}
+
+fn known_peers(reader: &(impl StoreRead + ?Sized)) -> Result<Vec<KnownPeer>, StoreError> {
+    let mut entries: Vec<_> = reader
+        .locals(Table::Peers, &[])?
+        .into_iter()
+        .filter_map(|(key, value)| PeerEntry::decode(&key, &value))
+        .filter(|(_, entry)| entry.connected_ms.is_some() && !entry.addresses.is_empty())
+        .collect();
+    entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.connected_ms));
+    let known = entries.into_iter().take(PEERS_MAX).map(|(peer, entry)| KnownPeer {
+        peer,
+        addresses: entry.addresses.into_iter().take(ADDRESSES_MAX).collect(),
+    });
+    Ok(known.collect())
+}
+
+/// Returns about how many bytes a record takes in a batch.
+fn size(record: &SignedRecord) -> usize {
+    record.header_bytes().len() + record.payload().map_or(0, |payload| payload.body.len()) + 96
+}

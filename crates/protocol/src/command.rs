@@ -1,0 +1,203 @@
+//! What people ask the service to do, and what it answers.
+//!
+//! Invariant: reading is not here: queries go to a store's reader and to the index.
+//! Not here: the forms of the HTTP API (`baraza-api`).
+//! Spec: docs/ARCHITECTURE.md, "Threads".
+
+use baraza_record::{CentreId, EventId, FeedId, Kind, PublicKey, RecordId, Seq, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::{
+    net::Peer,
+    store::{FeedHead, StoreError},
+};
+
+/// Most records that one `Publish` takes.
+pub const PUBLISH_MAX: usize = 10_000;
+
+/// A record to be signed by this node. Its fields are checked, its language canonical.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRecord {
+    /// Kind.
+    pub kind: Kind,
+    /// BCP 47 tag in canonical case.
+    pub language: String,
+    /// Version that it replaces, if any; must be one of this centre's own.
+    pub revises: Option<RecordId>,
+    /// What a retraction retracts; must be one of this centre's own.
+    pub target: Option<RecordId>,
+    /// The body, without the link to the version it replaces, which is added here.
+    pub body: Map<String, Value>,
+}
+
+/// A request to the service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Sign and keep records, in this order, all or none.
+    Publish(Vec<NewRecord>),
+    /// Take a piece of a bundle: whole frames.
+    Import(Vec<u8>),
+    /// Compare with one peer, or with all that are connected, now.
+    Sync(Option<Peer>),
+    /// Dial an address and remember it.
+    Dial(String),
+    /// Say how the node is.
+    Status,
+    /// List the peers known.
+    Peers,
+}
+
+/// What the service answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// Ids of the records published, in the order given.
+    Published(Vec<RecordId>),
+    /// What a piece of a bundle brought.
+    Imported(Imported),
+    /// Peers with which a comparison started; it goes on in the background.
+    Syncing(Vec<Peer>),
+    /// The dial is under way.
+    Dialling,
+    /// How the node is.
+    Status(Box<ServiceStatus>),
+    /// The peers.
+    Peers(Vec<PeerStatus>),
+    /// It was not done.
+    Refused(Refusal),
+}
+
+/// Why the service did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The operator key is locked or absent.
+    #[error("the operator key of this node is locked")]
+    Locked,
+    /// The operator key may not be used until the store is repaired.
+    #[error("the feed of this node's key is damaged: {why}")]
+    KeyBlocked {
+        /// What was found.
+        why: String,
+    },
+    /// There is no such record.
+    #[error("no record {id} is held")]
+    Unknown {
+        /// Which.
+        id: RecordId,
+    },
+    /// The record belongs to somebody else.
+    #[error(
+        "record {id} was published by centre {owner}: only its publisher revises or retracts it"
+    )]
+    NotOurs {
+        /// Which.
+        id: RecordId,
+        /// Whose.
+        owner: CentreId,
+    },
+    /// Too much at once.
+    #[error("{count} records at once, the limit is {PUBLISH_MAX}")]
+    TooMany {
+        /// How many.
+        count: usize,
+    },
+    /// A body has more bytes than a record may carry.
+    #[error("body number {index} has {bytes} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Which one, from 0.
+        index: usize,
+        /// Its length.
+        bytes: usize,
+        /// What is allowed.
+        limit: u32,
+    },
+    /// There is no such peer.
+    #[error("no peer {peer} is known")]
+    UnknownPeer {
+        /// Which.
+        peer: Peer,
+    },
+    /// There is no network in this process.
+    #[error("the daemon is not running")]
+    Offline,
+    /// The service is stopping or has more to do than it queues.
+    #[error("the node is busy or stopping")]
+    Busy,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// What an import brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Records that are new here.
+    pub inserted: u64,
+    /// Records that were held already.
+    pub duplicates: u64,
+    /// Records kept whose signer's authority is not known yet.
+    pub held: u64,
+    /// Bodies that were missing and came.
+    pub bodies: u64,
+    /// Identity events that are new here.
+    pub identities: u64,
+    /// Records or events refused as not authentic.
+    pub rejected: u64,
+    /// Records whose predecessors are not held, so that they cannot be placed.
+    pub gaps: u64,
+}
+
+/// How the service is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceStatus {
+    /// Our centre.
+    pub centre: CentreId,
+    /// Head of our identity log.
+    pub identity_head: EventId,
+    /// Our node key.
+    pub node: Peer,
+    /// Our operator key.
+    pub operator: Option<PublicKey>,
+    /// Whether the operator key can sign now.
+    pub unlocked: bool,
+    /// Why it may not sign, if so.
+    pub key_blocked: Option<String>,
+    /// Our own public feed.
+    pub own_feed: Option<(FeedId, FeedHead)>,
+    /// Addresses on which we accept connections; empty without a network.
+    pub listen: Vec<String>,
+    /// Peers connected.
+    pub peers_connected: usize,
+    /// Peers in the book.
+    pub peers_known: usize,
+    /// Records held whose signer's authority is not known.
+    pub held: u64,
+    /// Feeds that fork, with the first position that has two records.
+    pub forks: Vec<(FeedId, Seq)>,
+    /// Catch-up sessions under way.
+    pub sessions: usize,
+    /// When we last agreed with any peer on everything.
+    pub agreed_ms: Option<Timestamp>,
+    /// Latest failures of dials: address and reason, newest last.
+    pub dial_failures: Vec<(String, String)>,
+    /// Why the store is read-only, if so.
+    pub read_only: Option<String>,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerStatus {
+    /// Its node key.
+    pub peer: Peer,
+    /// Its centre, if proved.
+    pub centre: Option<CentreId>,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Where it was last reached or is said to be.
+    pub addresses: Vec<String>,
+    /// When we last agreed with it on everything.
+    pub agreed_ms: Option<Timestamp>,
+    /// Whether it held the same as we do when it last compared itself with us.
+    pub equal: Option<bool>,
+    /// Last failure with it, in words.
+    pub last_failure: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! What a node does, as state machines without IO.
+//!
+//! Layer 2. Inputs and a time go in, effects come out; sockets, clocks, threads and
+//! randomness live in the crates above, so that the same rules run under libp2p and
+//! under a seeded simulator.
+//! Spec: docs/PROTOCOL.md, sections 4 to 8.
+
+pub mod answer;
+pub mod command;
+pub mod effective;
+mod entropy;
+pub mod holders;
+pub mod index;
+pub mod ingest;
+pub mod model;
+pub mod net;
+pub mod peers;
+pub mod screen;
+pub mod service;
+pub mod session;
+pub mod store;
+pub mod stream;
+mod want;
+pub mod wire;
+
+pub use service::{Config, Effect, Input, Service};
+
+/// Returns the digest of all that a node admits, from the roots of its two shelves: equal
+/// on two nodes that hold the same set.
+pub fn set_digest(identities: [u8; 32], public: [u8; 32]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("baraza 1 set digest");
+    hasher.update(&identities).update(&public);
+    *hasher.finalize().as_bytes()
+}

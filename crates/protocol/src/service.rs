@@ -1,0 +1,299 @@
+//! The service: the one writer of a node, as a state machine.
+//!
+//! After a batch of [`handle`](Service::handle) calls, call [`commit`](Service::commit),
+//! then drain [`poll_effect`](Service::poll_effect): nothing is answered or sent before
+//! what it speaks of is durable. Call [`handle_timeout`](Service::handle_timeout) once
+//! [`poll_timeout`](Service::poll_timeout) has passed. Same inputs, same effects.
+//! Not here: reading for people (`effective`, the index), answering peers (`answer`).
+//! Spec: docs/ARCHITECTURE.md, "Threads"; docs/PROTOCOL.md, sections 4, 6 and 7.
+
+mod book;
+mod catchup;
+mod commands;
+mod gossip;
+mod links;
+mod offences;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use baraza_identity::Log;
+use baraza_record::{CentreId, FeedId, SecretKey, Timestamp, VerifiedRecord};
+
+use crate::{
+    command::{Command, Refusal, Reply},
+    entropy::Entropy,
+    ingest::Rejection,
+    net::{NetEffect, NetEvent, Peer, RequestId, Token},
+    screen::Screened,
+    session::{Claims, Session},
+    store::{FeedHead, Store, StoreError},
+    wire::Hello,
+};
+
+use links::Links;
+
+pub use gossip::GOSSIP_RECORD_BYTES_MAX;
+pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
+pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
+
+/// Effects that may wait to be taken. A driver that drains after every commit never meets it.
+pub const EFFECTS_MAX: usize = 65_536;
+
+/// Number of a command, unique while the process runs.
+pub type CallId = u64;
+
+/// What a service is made for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our centre; its log is held in the store.
+    pub centre: CentreId,
+    /// Our node key.
+    pub node: Peer,
+    /// Random bytes from the operating system: salts come from them.
+    pub seed: [u8; 32],
+    /// Multiaddrs to keep a connection to.
+    pub bootstrap: Vec<String>,
+    /// Why the operator key may not sign, if the store was found damaged.
+    pub key_blocked: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// On the network; gossip, answers and comparisons go through `screen` first.
+    Net(NetEvent),
+    /// A peer compares itself with us.
+    Heard {
+        /// Who.
+        peer: Peer,
+        /// What it holds.
+        hello: Hello,
+    },
+    /// A gossiped record, verified.
+    Gossip {
+        /// Who passed it on.
+        peer: Peer,
+        /// Number for the verdict.
+        token: Token,
+        /// The record.
+        record: Result<Box<VerifiedRecord>, Rejection>,
+    },
+    /// An answer, its records verified.
+    Answer {
+        /// Who.
+        peer: Peer,
+        /// To which request.
+        request: RequestId,
+        /// The answer.
+        answer: Result<Screened, Rejection>,
+    },
+    /// Somebody asks for something.
+    Command {
+        /// Number for the reply.
+        call: CallId,
+        /// What.
+        command: Command,
+    },
+    /// The operator key is at hand.
+    Unlocked(SecretKey),
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// On the network.
+    Net(NetEffect),
+    /// Answer a command.
+    Reply {
+        /// Which.
+        call: CallId,
+        /// The answer.
+        reply: Reply,
+    },
+}
+
+/// The rules of one node over its store.
+#[derive(Debug)]
+pub struct Service<S: Store> {
+    store: S,
+    config: Config,
+    log: Log,
+    signer: Option<SecretKey>,
+    entropy: Entropy,
+    links: Links,
+    sessions: BTreeMap<Peer, Session>,
+    claims: Claims,
+    effects: VecDeque<Effect>,
+    /// What became durable only with the next commit.
+    own_head: Option<(FeedId, FeedHead)>,
+    last_request: RequestId,
+    read_only: Option<String>,
+    now: Timestamp,
+}
+
+/// Why a service cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store does not hold the log of our own centre.
+    #[error("the store holds no identity log of our own centre {centre}")]
+    NoIdentity {
+        /// Our centre.
+        centre: CentreId,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<S: Store> Service<S> {
+    /// Makes the service of a node over its store.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError`].
+    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, ServiceError> {
+        let centre = config.centre;
+        let log = crate::ingest::log_of(&store, &centre)?;
+        let log = log.ok_or(ServiceError::NoIdentity { centre })?;
+        let links = Links::new(&store, &config, now)?;
+        Ok(Self {
+            entropy: Entropy::new(config.seed),
+            store,
+            log,
+            signer: None,
+            links,
+            sessions: BTreeMap::new(),
+            claims: Claims::default(),
+            effects: VecDeque::new(),
+            own_head: None,
+            last_request: 0,
+            read_only: None,
+            now,
+            config,
+        })
+    }
+
+    /// Returns the store, for its reader.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Gives the store back.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// Takes one input. Nothing of it is durable before [`commit`](Self::commit).
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
+        self.now = now;
+        let done = match input {
+            Input::Net(event) => self.network(event),
+            Input::Heard { peer, hello } => self.heard(peer, hello),
+            Input::Gossip { peer, token, record } => self.gossip(peer, token, record),
+            Input::Answer { peer, request, answer } => self.answered(peer, request, answer),
+            Input::Command { call, command } => {
+                self.command(call, command);
+                Ok(())
+            }
+            Input::Unlocked(key) => {
+                self.signer = Some(key);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            self.store_failed(&error);
+        }
+    }
+
+    /// Makes all that was handled durable. Effects may be taken afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: effects that speak of what was not written are gone; the node
+    /// should say so and go on reading.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        let result = self.commit_store();
+        if let Err(error) = &result {
+            self.store_failed(error);
+            self.fail_effects();
+        }
+        result
+    }
+
+    fn commit_store(&mut self) -> Result<(), StoreError> {
+        if let Some((feed, head)) = self.own_head.take() {
+            self.store.put_own_head(&feed, &head)?;
+        }
+        self.store.commit()
+    }
+
+    /// Returns the next thing to do, oldest first.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout).
+    pub fn poll_timeout(&self) -> Timestamp {
+        self.links.next_timeout()
+    }
+
+    /// Does what is due: dials, comparisons.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = now;
+        if let Err(error) = self.on_timeout() {
+            self.store_failed(&error);
+        }
+    }
+
+    fn network(&mut self, event: NetEvent) -> Result<(), StoreError> {
+        match event {
+            NetEvent::Listening { address } => self.links.listening(address),
+            NetEvent::Connected { peer, address, outbound } => {
+                self.connected(peer, &address, outbound)?;
+            }
+            NetEvent::Disconnected { peer } => self.disconnected(peer)?,
+            NetEvent::DialFailed { address, reason } => {
+                self.links.dial_failed(address, reason);
+            }
+            NetEvent::Found { peer, addresses, local } => self.found(peer, &addresses, local)?,
+            NetEvent::RequestFailed { peer, request, reason } => {
+                self.request_failed(peer, request, &reason)?;
+            }
+            // These arrive through `screen`; a driver that sends them raw loses them.
+            NetEvent::Request { .. } | NetEvent::Response { .. } | NetEvent::Gossip { .. } => (),
+        }
+        Ok(())
+    }
+
+    fn store_failed(&mut self, error: &StoreError) {
+        tracing::error!(%error, "store failed");
+        if !matches!(error, StoreError::DiskFull { .. }) {
+            self.read_only = Some(error.to_string());
+        }
+    }
+
+    /// Turns replies that promise what was not written into refusals; drops the rest.
+    fn fail_effects(&mut self) {
+        let why = self.read_only.clone().unwrap_or_else(|| "the disk is full".to_owned());
+        for effect in &mut self.effects {
+            if let Effect::Reply { reply, .. } = effect
+                && matches!(reply, Reply::Published(_) | Reply::Imported(_))
+            {
+                *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
+            }
+        }
+        self.effects.retain(|effect| {
+            !matches!(effect, Effect::Net(NetEffect::Publish { .. } | NetEffect::Request { .. }))
+        });
+        self.sessions.clear();
+        self.claims = Claims::default();
+    }
+
+    /// Queues an effect. One beyond the limit is lost like a packet: a session whose request
+    /// is lost ends by itself.
+    fn net(&mut self, effect: NetEffect) {
+        if self.effects.len() < EFFECTS_MAX {
+            self.effects.push_back(Effect::Net(effect));
+        }
+    }
+}

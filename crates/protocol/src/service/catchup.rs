@@ -1,0 +1,208 @@
+//! When sessions start, and what follows from them.
+//!
+//! Invariant: at most one session for each peer. Two nodes that cannot become equal do
+//! not compare in a circle: what left them different once is not tried again at once.
+//! Spec: docs/PROTOCOL.md, section 6.2.
+
+use baraza_record::CentreId;
+
+use crate::{
+    answer,
+    ingest::{IngestError, Rejection},
+    net::{NetEffect, Peer, RequestId, Verdict},
+    screen::Screened,
+    session::{Gains, Learnt, Outcome, Session},
+    store::{Store, StoreError},
+    want,
+    wire::Hello,
+};
+
+use super::{Service, links::COMPARE_EVERY_MS};
+
+/// Wait before the other peers are told of what a session brought (0.2 s), so that one
+/// comparison covers what several sessions bring.
+const NEWS_AFTER_MS: u64 = 200;
+
+impl<S: Store> Service<S> {
+    pub(super) fn start_session(&mut self, peer: Peer) -> Result<(), StoreError> {
+        // One that is under way may have passed what is new: the wish to compare stays.
+        if self.sessions.contains_key(&peer) || self.read_only.is_some() {
+            return Ok(());
+        }
+        let Some(link) = self.links.up.get_mut(&peer) else { return Ok(()) };
+        link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
+        let tried = link.fruitless.clone().filter(|_| self.now < link.retry_at);
+        let session = Session::new(peer, self.config.centre, tried, self.now);
+        self.sessions.insert(peer, session);
+        self.step(peer)
+    }
+
+    /// A peer compared itself with us: if it differs, or may have a body that we want, we
+    /// look what it has.
+    pub(super) fn heard(&mut self, peer: Peer, hello: Hello) -> Result<(), StoreError> {
+        let ours = answer::hello(&self.store, self.config.centre);
+        let wanting = want::any(&self.store)?;
+        if let Some(link) = self.links.up.get_mut(&peer) {
+            let both = (ours, hello);
+            let equal = both.0.same_set(&both.1);
+            // What left us different once is not tried again at once.
+            match link.fruitless.as_ref() == Some(&both) {
+                false if !equal => link.compare_by(self.now),
+                _ if wanting => link.compare_soon(self.now),
+                _ => (),
+            }
+            link.theirs = Some(both.1);
+        }
+        Ok(())
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        peer: Peer,
+        request: RequestId,
+        answer: Result<Screened, Rejection>,
+    ) -> Result<(), StoreError> {
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        if !session.awaits(request) {
+            return Ok(());
+        }
+        let learnt = match answer {
+            Ok(answer) => match session.handle(request, answer, &mut self.store, self.now) {
+                Ok(learnt) => learnt,
+                Err(IngestError::Store(error)) => {
+                    session.fail("our own store failed");
+                    return Err(error);
+                }
+                Err(IngestError::Rejected(rejection)) => {
+                    session.violate(rejection.to_string());
+                    Vec::new()
+                }
+            },
+            // What a newer node wrote is nobody's fault; here the session ends.
+            Err(rejection) if rejection.verdict() == Verdict::Ignore => {
+                session.fail(&rejection.to_string());
+                Vec::new()
+            }
+            Err(rejection) => {
+                session.violate(rejection.to_string());
+                Vec::new()
+            }
+        };
+        for one in learnt {
+            self.learn(peer, one)?;
+        }
+        self.step(peer)?;
+        self.step_waiting()
+    }
+
+    /// Lets sessions ask on that waited for what others were fetching, and ends those whose
+    /// answers were lost.
+    pub(super) fn step_waiting(&mut self) -> Result<(), StoreError> {
+        let idle = |session: &Session| session.is_idle() || session.stalled(self.now);
+        let waiting = self.sessions.iter().filter(|(_, session)| idle(session));
+        let waiting: Vec<_> = waiting.map(|(peer, _)| *peer).collect();
+        for peer in waiting {
+            if let Some(session) = self.sessions.get_mut(&peer)
+                && session.stalled(self.now)
+            {
+                session.fail("an answer is overdue");
+            }
+            self.step(peer)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn request_failed(
+        &mut self,
+        peer: Peer,
+        request: RequestId,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        match self.sessions.get_mut(&peer) {
+            Some(session) if session.awaits(request) => session.fail(reason),
+            _ => return Ok(()),
+        }
+        self.step(peer)?;
+        self.step_waiting()
+    }
+
+    fn learn(&mut self, peer: Peer, learnt: Learnt) -> Result<(), StoreError> {
+        match learnt {
+            Learnt::Centre(centre) => self.note_peer(peer, |entry| {
+                let news = entry.centre != Some(centre);
+                entry.centre = Some(centre);
+                news
+            }),
+            Learnt::Peers(known) => {
+                known.into_iter().try_for_each(|(other, addresses)| self.told_of(other, &addresses))
+            }
+        }
+    }
+
+    /// Lets a session ask on, and does what follows if it has ended.
+    fn step(&mut self, peer: Peer) -> Result<(), StoreError> {
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        let last = &mut self.last_request;
+        session.advance(&self.store, &mut self.claims, self.now, || {
+            *last += 1;
+            *last
+        })?;
+        let mut requests = Vec::new();
+        while let Some((request, what)) = session.poll_request() {
+            requests.push(NetEffect::Request { peer, request, bytes: what.encode() });
+        }
+        if session.outcome().is_some() {
+            self.end_session(peer)?;
+        }
+        requests.into_iter().for_each(|request| self.net(request));
+        Ok(())
+    }
+
+    /// Takes a session that has ended, or whose peer left, out of the list, and draws the
+    /// conclusions.
+    pub(super) fn end_session(&mut self, peer: Peer) -> Result<(), StoreError> {
+        let Some(session) = self.sessions.remove(&peer) else { return Ok(()) };
+        self.claims.release(&peer);
+        let gains = session.gains();
+        let outcome = session.outcome().cloned().unwrap_or(Outcome::Differ);
+        tracing::debug!(peer = %peer.short(), ?outcome, ?gains, "session ended");
+        let now = self.now;
+        if outcome == Outcome::Agreed {
+            self.note_peer(peer, |entry| {
+                entry.agreed_ms = Some(now);
+                true
+            })?;
+        }
+        if matches!(outcome, Outcome::Violated(_)) {
+            self.offended(peer);
+        }
+        let ours = answer::hello(&self.store, self.config.centre);
+        if let Some(link) = self.links.up.get_mut(&peer) {
+            link.conclude(&session, outcome, ours, now);
+        }
+        if gains != Gains::default() {
+            self.spread_news(Some(peer));
+        }
+        Ok(())
+    }
+
+    /// Counts an offence, and sends the peer away if it was one too many.
+    pub(super) fn offended(&mut self, peer: Peer) {
+        if self.links.offences.count(peer, self.now) {
+            tracing::debug!(peer = %peer.short(), "sent away after repeated offences");
+            self.net(NetEffect::Disconnect { peer });
+        }
+    }
+
+    /// Has every other connected peer compared with soon: the comparison tells it our root.
+    pub(super) fn spread_news(&mut self, but: Option<Peer>) {
+        let at = self.now.plus_ms(NEWS_AFTER_MS);
+        let others = self.links.up.iter_mut().filter(|(peer, _)| Some(**peer) != but);
+        others.for_each(|(_, link)| link.compare_by(at));
+    }
+
+    /// Returns the centre that a peer's node key was proved to belong to.
+    pub(super) fn centre_of(&self, peer: &Peer) -> Option<CentreId> {
+        self.links.book.get(peer).and_then(|entry| entry.centre)
+    }
+}

@@ -1,0 +1,292 @@
+//! What people ask for.
+//!
+//! Invariant: `Publish` signs all of its records or none, and is answered after they are
+//! durable.
+//! Spec: docs/ARCHITECTURE.md, "Journeys".
+
+use baraza_identity::Capabilities;
+use baraza_record::{
+    Audience, BODY_BYTES_MAX, BodyCommit, FeedId, Header, Payload, RecordId, SecretKey, Seq,
+    SignedRecord, VerifiedRecord, body, hash,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::{Command, NewRecord, PUBLISH_MAX, PeerStatus, Refusal, Reply, ServiceStatus},
+    ingest,
+    net::{NetEffect, Peer},
+    store::{FeedHead, PAGE_MAX, ShelfName, Store, StoreError},
+    stream::{self, Intake},
+    want,
+};
+
+use super::{CallId, Effect, Service};
+
+/// Records of one publication that gossip carries; more are told by comparison.
+const ANNOUNCE_MAX: usize = 16;
+
+/// Feeds that a status looks at for forks.
+const STATUS_FORKS_MAX: usize = 32;
+
+impl<S: Store> Service<S> {
+    pub(super) fn command(&mut self, call: CallId, command: Command) {
+        let reply = match command {
+            Command::Publish(records) => self.publish(records),
+            Command::Import(bytes) => self.import(&bytes),
+            Command::Sync(peer) => self.sync(peer),
+            Command::Dial(address) => self.dial(address),
+            Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Command::Peers => Ok(Reply::Peers(self.peer_list())),
+        };
+        let reply = reply.unwrap_or_else(Reply::Refused);
+        self.effects.push_back(Effect::Reply { call, reply });
+    }
+
+    fn publish(&mut self, records: Vec<NewRecord>) -> Result<Reply, Refusal> {
+        if let Some(why) = self.config.key_blocked.clone() {
+            return Err(Refusal::KeyBlocked { why });
+        }
+        if let Some(why) = self.read_only.clone() {
+            return Err(Refusal::Store(StoreError::ReadOnly { why }));
+        }
+        if PUBLISH_MAX < records.len() {
+            return Err(Refusal::TooMany { count: records.len() });
+        }
+        let key = self.signer.clone().ok_or(Refusal::Locked)?;
+        self.may_publish(&key)?;
+        let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
+        let mut head = self.own_feed(&key)?;
+        for (index, record) in records.into_iter().enumerate() {
+            let one = self.sign(&key, head, index, record)?;
+            head = FeedHead { seq: one.header().seq, id: one.id() };
+            signed.push(one);
+        }
+        for range in signed.chunks(baraza_record::ANCHOR_HEADERS_MAX) {
+            let done = ingest::ingest_range(&mut self.store, range, self.now)?;
+            debug_assert_eq!(done.inserted, range.len() as u64, "the feed goes on at its head");
+        }
+        if let Some(last) = signed.last() {
+            self.own_head = Some((last.feed(), head));
+        }
+        signed.iter().take(ANNOUNCE_MAX).for_each(|record| self.announce(record));
+        if ANNOUNCE_MAX < signed.len() {
+            self.spread_news(None);
+        }
+        Ok(Reply::Published(signed.iter().map(|record| record.id()).collect()))
+    }
+
+    /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
+    /// reported as published.
+    fn may_publish(&self, key: &SecretKey) -> Result<(), Refusal> {
+        let rights = self.log.capabilities(&key.public(), &self.log.head().id());
+        if !rights.is_some_and(|rights| rights.has(Capabilities::PUBLISH)) {
+            let why = "the identity log of this centre does not let it publish".to_owned();
+            return Err(Refusal::KeyBlocked { why });
+        }
+        let state = self.store.feed(&self.own_feed_id(key))?;
+        match state.and_then(|state| state.fork) {
+            Some(fork) => Err(Refusal::KeyBlocked {
+                why: format!("two records are known at position {fork}: the feed forks there"),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn own_feed_id(&self, key: &SecretKey) -> FeedId {
+        hash::feed_id(&self.config.centre, &key.public(), &Audience::Public)
+    }
+
+    /// Returns the head of the feed that `key` signs for everybody.
+    fn own_feed(&self, key: &SecretKey) -> Result<FeedHead, StoreError> {
+        let feed = self.own_feed_id(key);
+        let state = self.store.feed(&feed)?;
+        Ok(state.map_or(FeedHead { seq: 0, id: RecordId(feed.0) }, |state| state.chain))
+    }
+
+    fn sign(
+        &mut self,
+        key: &SecretKey,
+        head: FeedHead,
+        index: usize,
+        record: NewRecord,
+    ) -> Result<VerifiedRecord, Refusal> {
+        let mut body = record.body;
+        let mut series = None;
+        if let Some(old) = record.revises {
+            let header = self.own_record(&old)?;
+            series = Some(header.series.unwrap_or(old));
+            let links = body.entry("links").or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(links) = links {
+                links.retain(|link| link.get("rel") != Some(&json!("supersedes")));
+                links.push(json!({ "rel": "supersedes", "target": old }));
+            }
+        }
+        if let Some(target) = &record.target {
+            self.own_record(target)?;
+        }
+        let goals = body::goals(&body);
+        let body = serde_json::to_vec(&body).expect("a JSON object always encodes");
+        if u64::from(BODY_BYTES_MAX) < body.len() as u64 {
+            return Err(Refusal::TooLarge { index, bytes: body.len(), limit: BODY_BYTES_MAX });
+        }
+        let header = Header {
+            version: baraza_record::HEADER_VERSION,
+            kind: record.kind,
+            centre: self.config.centre,
+            signer: key.public(),
+            audience: Audience::Public,
+            seq: head.seq + 1,
+            prev: head.id,
+            identity_head: self.log.head().id(),
+            created_ms: self.now,
+            language: record.language,
+            goals,
+            series,
+            target: record.target,
+            attachment_bytes: 0,
+            body_bytes: 0,
+            body_commit: BodyCommit([0; 32]),
+        };
+        let payload = Payload { salt: self.entropy.bytes(), body };
+        Ok(SignedRecord::sign(header, payload, key))
+    }
+
+    /// Returns the header of a record of our own centre.
+    fn own_record(&self, id: &RecordId) -> Result<Header, Refusal> {
+        let place = stream::place_of(&self.store, id)?.ok_or(Refusal::Unknown { id: *id })?;
+        let record = self.store.record(&place)?.ok_or(Refusal::Unknown { id: *id })?;
+        let header = record.header().clone();
+        match header.centre == self.config.centre {
+            true => Ok(header),
+            false => Err(Refusal::NotOurs { id: *id, owner: header.centre }),
+        }
+    }
+
+    fn import(&mut self, bytes: &[u8]) -> Result<Reply, Refusal> {
+        let mut intake = Intake::new(self.now);
+        for (_, frame) in baraza_record::frame::FrameReader::new(bytes).flatten() {
+            intake.take(&mut self.store, frame)?;
+        }
+        let imported = intake.finish(&mut self.store)?;
+        if imported.inserted + imported.identities != 0 {
+            self.spread_news(None);
+        }
+        Ok(Reply::Imported(imported))
+    }
+
+    fn sync(&mut self, peer: Option<Peer>) -> Result<Reply, Refusal> {
+        if !self.links.online() {
+            return Err(Refusal::Offline);
+        }
+        let connected = |peer: &Peer| self.links.up.contains_key(peer);
+        let peers: Vec<_> = match peer {
+            None => self.links.up.keys().copied().collect(),
+            Some(peer) if connected(&peer) => vec![peer],
+            Some(peer) => match self.links.book.get(&peer) {
+                None => return Err(Refusal::UnknownPeer { peer }),
+                Some(entry) => {
+                    let addresses = entry.addresses.clone();
+                    self.net(NetEffect::Dial { peer: Some(peer), addresses });
+                    return Ok(Reply::Syncing(vec![peer]));
+                }
+            },
+        };
+        for peer in &peers {
+            if let Some(link) = self.links.up.get_mut(peer) {
+                link.forget_failures();
+            }
+            self.start_session(*peer)?;
+        }
+        Ok(Reply::Syncing(peers))
+    }
+
+    fn dial(&mut self, address: String) -> Result<Reply, Refusal> {
+        if !self.links.online() {
+            return Err(Refusal::Offline);
+        }
+        self.net(NetEffect::Dial { peer: None, addresses: vec![address] });
+        Ok(Reply::Dialling)
+    }
+
+    fn status(&self) -> Result<ServiceStatus, Refusal> {
+        let operator = self.signer.as_ref().map(SecretKey::public);
+        let own_feed = match &self.signer {
+            Some(key) => Some((self.own_feed_id(key), self.own_feed(key)?)),
+            None => None,
+        };
+        let (held, forks) = self.standing()?;
+        Ok(ServiceStatus {
+            centre: self.config.centre,
+            identity_head: self.log.head().id(),
+            node: self.config.node,
+            operator,
+            unlocked: self.signer.is_some(),
+            key_blocked: self.config.key_blocked.clone(),
+            own_feed,
+            listen: self.links.listen.clone(),
+            peers_connected: self.links.up.len(),
+            peers_known: self.links.book.len(),
+            held,
+            forks,
+            sessions: self.sessions.len(),
+            agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
+            dial_failures: self.links.failures.iter().cloned().collect(),
+            read_only: self.read_only.clone(),
+        })
+    }
+
+    /// Returns how many records are off the shelf for want of authority, and which feeds fork.
+    fn standing(&self) -> Result<(u64, Vec<(FeedId, Seq)>), StoreError> {
+        let (mut held, mut forks, mut after) = (0, Vec::new(), None);
+        loop {
+            let page = self.store.feeds(after, PAGE_MAX)?;
+            for feed in &page {
+                let Some(state) = self.store.feed(feed)? else { continue };
+                match state.fork {
+                    Some(fork) if forks.len() < STATUS_FORKS_MAX => forks.push((*feed, fork)),
+                    Some(_) => (),
+                    None => held += state.chain.seq - state.shelf.seq,
+                }
+            }
+            after = page.last().copied();
+            if page.len() < PAGE_MAX {
+                return Ok((held, forks));
+            }
+        }
+    }
+
+    fn peer_list(&self) -> Vec<PeerStatus> {
+        let ours = crate::answer::hello(&self.store, self.config.centre);
+        let mut list: Vec<_> = self.links.book.iter().collect();
+        list.sort_by_key(|(peer, entry)| {
+            (!self.links.up.contains_key(peer), std::cmp::Reverse(entry.connected_ms), **peer)
+        });
+        let status = |(peer, entry): (&Peer, &crate::peers::PeerEntry)| {
+            let link = self.links.up.get(peer);
+            let theirs = link.and_then(|link| link.theirs.as_ref());
+            PeerStatus {
+                peer: *peer,
+                centre: self.centre_of(peer),
+                connected: link.is_some(),
+                addresses: entry.addresses.clone(),
+                agreed_ms: entry.agreed_ms,
+                equal: theirs.map(|theirs| theirs.same_set(&ours)),
+                last_failure: link.and_then(|link| link.last_failure.clone()),
+            }
+        };
+        list.into_iter().map(status).collect()
+    }
+}
+
+impl<S: Store> Service<S> {
+    /// Returns whether everything admitted here has its body: for tests and status.
+    pub fn is_complete(&self) -> bool {
+        want::any(&self.store).is_ok_and(|wanted| !wanted)
+    }
+
+    /// Returns the digest of all that is admitted here.
+    pub fn set_digest(&self) -> [u8; 32] {
+        let root = |name| self.store.shelf(name).root();
+        crate::set_digest(root(ShelfName::Identities), root(ShelfName::Public))
+    }
+}

@@ -1,0 +1,89 @@
+//! Records heard on gossip.
+//!
+//! Invariant: exactly one verdict for each message; only what a named signer wrote is
+//! passed on.
+//! Spec: docs/PROTOCOL.md, section 6.5.
+
+use baraza_record::{Audience, VerifiedRecord};
+
+use crate::{
+    ingest::{self, Rejection},
+    net::{GOSSIP_BYTES_MAX, NetEffect, Peer, Token, Verdict},
+    store::{Store, StoreError},
+};
+
+use super::Service;
+
+/// Largest record that gossip carries with its body (16 KiB); of a larger one only the
+/// header travels and the body is wanted.
+pub const GOSSIP_RECORD_BYTES_MAX: usize = 16 * 1_024;
+
+const _: () = assert!(GOSSIP_RECORD_BYTES_MAX < GOSSIP_BYTES_MAX, "a header must fit beside it");
+
+impl<S: Store> Service<S> {
+    pub(super) fn gossip(
+        &mut self,
+        peer: Peer,
+        token: Token,
+        record: Result<Box<VerifiedRecord>, Rejection>,
+    ) -> Result<(), StoreError> {
+        let verdict = match record {
+            _ if !self.links.allow_gossip(&peer, self.now) || self.read_only.is_some() => {
+                Ok(Verdict::Ignore)
+            }
+            Ok(record) => self.gossiped(peer, &record),
+            Err(rejection) => {
+                let verdict = rejection.verdict();
+                tracing::debug!(peer = %peer.short(), %rejection, "gossip refused");
+                if verdict == Verdict::Reject {
+                    self.offended(peer);
+                }
+                Ok(verdict)
+            }
+        };
+        let (verdict, result) = match verdict {
+            Ok(verdict) => (verdict, Ok(())),
+            Err(error) => (Verdict::Ignore, Err(error)),
+        };
+        self.net(NetEffect::Verdict { token, verdict });
+        result
+    }
+
+    fn gossiped(&mut self, peer: Peer, record: &VerifiedRecord) -> Result<Verdict, StoreError> {
+        let header = record.header();
+        if header.audience != Audience::Public {
+            return Ok(Verdict::Reject);
+        }
+        let log = ingest::log_of(&self.store, &header.centre)?;
+        let named = log
+            .is_some_and(|log| log.capabilities(&header.signer, &header.identity_head).is_some());
+        if !named {
+            // Its identity log, and then the record, come by catch-up from whoever has them.
+            self.compare_soon(peer);
+            return Ok(Verdict::Ignore);
+        }
+        let one = std::slice::from_ref(record);
+        let done = ingest::ingest_range(&mut self.store, one, self.now)?;
+        let elsewhere = done.gap.is_some() || done.diverged.is_some();
+        if elsewhere || (done.inserted != 0 && record.payload().is_none()) {
+            self.compare_soon(peer);
+        }
+        // What cannot be placed yet is authentic and may be just what others lack.
+        Ok(if elsewhere || done.inserted != 0 { Verdict::Accept } else { Verdict::Ignore })
+    }
+
+    fn compare_soon(&mut self, peer: Peer) {
+        if let Some(link) = self.links.up.get_mut(&peer) {
+            link.compare_soon(self.now);
+        }
+    }
+
+    /// Publishes own new records: with the body if it is small enough.
+    pub(super) fn announce(&mut self, record: &VerifiedRecord) {
+        let mut bytes = record.encode();
+        if GOSSIP_RECORD_BYTES_MAX < bytes.len() {
+            bytes = record.record().clone().without_payload().encode();
+        }
+        self.net(NetEffect::Publish { bytes });
+    }
+}

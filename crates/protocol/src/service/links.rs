@@ -1,0 +1,339 @@
+//! Connections: whom to dial, whom to compare with, and when.
+//!
+//! Invariant: one timer for the whole service; every list is bounded.
+//! Spec: docs/PROTOCOL.md, section 7.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, VecDeque},
+};
+
+use baraza_record::Timestamp;
+
+use crate::{
+    net::{NetEffect, Peer},
+    peers::PeerEntry,
+    session::{Gains, Outcome, Session},
+    store::{Store, StoreError, Table},
+    wire::Hello,
+};
+
+use super::{Config, Service, offences::Offences};
+
+/// Connections that we try to keep up by dialling.
+pub const OUTBOUND_TARGET: usize = 4;
+
+/// Time between two comparisons with a peer that says nothing (1 min).
+pub const COMPARE_EVERY_MS: u64 = 60_000;
+
+/// Time between two looks at what is due (1 s).
+const TICK_MS: u64 = 1_000;
+
+/// Wait after a first failed dial or session (2 s); doubled for each further one.
+const BACKOFF_MS: u64 = 2_000;
+
+/// Longest such wait (5 min).
+const BACKOFF_MAX_MS: u64 = 300_000;
+
+/// Wait after a session that brought something and left the sides different (2 s).
+const AGAIN_MS: u64 = 2_000;
+
+/// Failed dials of a peer with whom we were never connected, after which it is forgotten.
+const DIALS_MAX: u32 = 8;
+
+/// Failed dials that are remembered for the operator.
+const FAILURES_MAX: usize = 8;
+
+/// Gossip messages of one peer that are looked at at once, and how many more each second.
+const GOSSIP_BURST: u32 = 256;
+const GOSSIP_PER_SECOND: u32 = 5;
+
+/// A peer that is connected.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// When to compare with it next.
+    pub(super) compare_at: Timestamp,
+    /// Sessions in a row that failed.
+    pub(super) failures: u32,
+    /// Why the last one did.
+    pub(super) last_failure: Option<String>,
+    /// What both sides held when a session last brought nothing and left them different.
+    pub(super) fruitless: Option<(Hello, Hello)>,
+    /// Sessions in a row that brought nothing and left something to wish for.
+    dry: u32,
+    /// When the same may be tried again although nothing has changed.
+    pub(super) retry_at: Timestamp,
+    /// What the peer last said it holds.
+    pub(super) theirs: Option<Hello>,
+    /// Gossip messages that may still be looked at.
+    gossip_left: u32,
+    gossip_refilled: Timestamp,
+}
+
+impl Link {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            compare_at: now,
+            failures: 0,
+            last_failure: None,
+            fruitless: None,
+            dry: 0,
+            retry_at: now,
+            theirs: None,
+            gossip_left: GOSSIP_BURST,
+            gossip_refilled: now,
+        }
+    }
+
+    /// Compares at `at`, unless failures call for a longer wait: something has changed.
+    pub(super) fn compare_by(&mut self, at: Timestamp) {
+        if self.failures == 0 {
+            self.compare_at = self.compare_at.min(at);
+        }
+    }
+
+    /// Compares soon; not before the end of the wait that fruitless sessions call for.
+    pub(super) fn compare_soon(&mut self, now: Timestamp) {
+        self.compare_by(now.max(self.retry_at));
+    }
+
+    /// Lets the next session try everything: somebody asked for it.
+    pub(super) fn forget_failures(&mut self) {
+        (self.failures, self.dry, self.fruitless) = (0, 0, None);
+    }
+
+    /// Draws the conclusions from a session.
+    pub(super) fn conclude(
+        &mut self,
+        session: &Session,
+        outcome: Outcome,
+        ours: Hello,
+        now: Timestamp,
+    ) {
+        if let Some(theirs) = session.theirs() {
+            self.theirs = Some(theirs.clone());
+        }
+        let brought = session.gains() != Gains::default();
+        match outcome {
+            Outcome::Failed(why) | Outcome::Violated(why) => {
+                self.failures = self.failures.saturating_add(1);
+                self.last_failure = Some(why);
+                self.compare_at = now.plus_ms(backoff_ms(self.failures));
+                return;
+            }
+            Outcome::Agreed => (self.dry, self.retry_at, self.fruitless) = (0, now, None),
+            Outcome::Differ if brought => {
+                (self.dry, self.retry_at, self.fruitless) = (0, now, None);
+                self.compare_at = self.compare_at.min(now.plus_ms(AGAIN_MS));
+            }
+            Outcome::Differ if session.skipped() => (),
+            Outcome::Differ => {
+                self.dry = self.dry.saturating_add(1);
+                self.retry_at = now.plus_ms(backoff_ms(self.dry));
+                self.fruitless = self.theirs.clone().map(|theirs| (ours, theirs));
+            }
+        }
+        (self.failures, self.last_failure) = (0, None);
+    }
+}
+
+/// Connections and book of a service.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) book: BTreeMap<Peer, PeerEntry>,
+    pub(super) up: BTreeMap<Peer, Link>,
+    pub(super) listen: Vec<String>,
+    pub(super) failures: VecDeque<(String, String)>,
+    bootstrap: BTreeMap<String, Dialled>,
+    pub(super) dialled: BTreeMap<Peer, Dialled>,
+    pub(super) offences: Offences,
+    next_tick: Timestamp,
+    online: bool,
+}
+
+/// When an address may be dialled again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dialled {
+    failures: u32,
+    again_at: Timestamp,
+}
+
+impl Dialled {
+    fn wait(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        self.again_at = now.plus_ms(backoff_ms(self.failures));
+    }
+}
+
+impl Links {
+    pub(super) fn new<S: Store>(
+        store: &S,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let known = store.locals(Table::Peers, &[])?;
+        let book = known.iter().filter_map(|(key, value)| PeerEntry::decode(key, value));
+        Ok(Self {
+            book: book.collect(),
+            up: BTreeMap::new(),
+            listen: Vec::new(),
+            failures: VecDeque::new(),
+            bootstrap: config.bootstrap.iter().map(|a| (a.clone(), Dialled::default())).collect(),
+            dialled: BTreeMap::new(),
+            offences: Offences::default(),
+            next_tick: now,
+            online: false,
+        })
+    }
+
+    pub(super) fn next_timeout(&self) -> Timestamp {
+        self.next_tick
+    }
+
+    pub(super) fn online(&self) -> bool {
+        self.online
+    }
+
+    pub(super) fn listening(&mut self, address: String) {
+        self.online = true;
+        if !self.listen.contains(&address) {
+            self.listen.push(address);
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, address: String, reason: String) {
+        tracing::debug!(address, reason, "dial failed");
+        self.failures.retain(|(known, _)| *known != address);
+        self.failures.push_back((address, reason));
+        if FAILURES_MAX < self.failures.len() {
+            self.failures.pop_front();
+        }
+    }
+
+    pub(super) fn banned(&self, peer: &Peer, now: Timestamp) -> bool {
+        self.offences.banned(peer, now)
+    }
+
+    /// Takes one gossip message out of a peer's allowance. Returns whether there was one left.
+    pub(super) fn allow_gossip(&mut self, peer: &Peer, now: Timestamp) -> bool {
+        let Some(link) = self.up.get_mut(peer) else { return false };
+        let seconds = u32::try_from(now.since(link.gossip_refilled) / 1_000).unwrap_or(u32::MAX);
+        if 0 < seconds {
+            let more = seconds.saturating_mul(GOSSIP_PER_SECOND);
+            link.gossip_left = link.gossip_left.saturating_add(more).min(GOSSIP_BURST);
+            link.gossip_refilled = now;
+        }
+        let allowed = link.gossip_left != 0;
+        link.gossip_left = link.gossip_left.saturating_sub(1);
+        allowed
+    }
+}
+
+impl<S: Store> Service<S> {
+    pub(super) fn connected(
+        &mut self,
+        peer: Peer,
+        address: &str,
+        outbound: bool,
+    ) -> Result<(), StoreError> {
+        if self.links.banned(&peer, self.now) {
+            self.net(NetEffect::Disconnect { peer });
+            return Ok(());
+        }
+        self.links.online = true;
+        self.links.up.entry(peer).or_insert_with(|| Link::new(self.now));
+        self.links.dialled.remove(&peer);
+        if outbound {
+            self.links.failures.retain(|(failed, _)| !failed.starts_with(address));
+        }
+        let now = self.now;
+        self.note_peer(peer, |entry| {
+            entry.connected_ms = Some(now);
+            entry.failures = 0;
+            // What an incoming connection shows is not where the peer accepts calls.
+            if outbound {
+                entry.prefer(address);
+            }
+            true
+        })?;
+        self.start_session(peer)
+    }
+
+    pub(super) fn disconnected(&mut self, peer: Peer) -> Result<(), StoreError> {
+        // One that was sent away at once never counted as connected.
+        if self.links.up.remove(&peer).is_none() {
+            return Ok(());
+        }
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.fail("the connection was lost");
+        }
+        self.end_session(peer)?;
+        let now = self.now;
+        self.note_peer(peer, |entry| {
+            entry.connected_ms = Some(now);
+            true
+        })
+    }
+
+    pub(super) fn on_timeout(&mut self) -> Result<(), StoreError> {
+        if self.now < self.links.next_tick {
+            return Ok(());
+        }
+        self.links.next_tick = self.now.plus_ms(TICK_MS);
+        if self.links.online {
+            self.dial_due()?;
+        }
+        self.step_waiting()?;
+        let due = self.links.up.iter().filter(|(_, link)| link.compare_at <= self.now);
+        let due: Vec<_> = due.map(|(peer, _)| *peer).collect();
+        due.into_iter().try_for_each(|peer| self.start_session(peer))
+    }
+
+    /// Dials the bootstrap addresses while nobody is connected, and known peers while few are.
+    fn dial_due(&mut self) -> Result<(), StoreError> {
+        let now = self.now;
+        if self.links.up.is_empty() {
+            let due = self.links.bootstrap.iter_mut().filter(|(_, one)| one.again_at <= now);
+            let addresses: Vec<_> = due
+                .map(|(address, dialled)| {
+                    dialled.wait(now);
+                    address.clone()
+                })
+                .collect();
+            for address in addresses {
+                self.net(NetEffect::Dial { peer: None, addresses: vec![address] });
+            }
+        } else {
+            self.links.bootstrap.values_mut().for_each(|dialled| *dialled = Dialled::default());
+        }
+        let lacking = OUTBOUND_TARGET.saturating_sub(self.links.up.len());
+        let dialled = |peer: &Peer| self.links.dialled.get(peer).copied().unwrap_or_default();
+        let mut candidates: Vec<_> = self.links.book.iter().collect();
+        candidates.retain(|(peer, entry)| {
+            lacking != 0
+                && !self.links.up.contains_key(peer)
+                && !entry.addresses.is_empty()
+                && dialled(peer).again_at <= now
+                && !self.links.banned(peer, now)
+        });
+        candidates.sort_by_key(|(peer, entry)| (Reverse(entry.connected_ms), **peer));
+        let due = candidates.into_iter().take(lacking);
+        let due: Vec<_> = due.map(|(peer, entry)| (*peer, entry.clone())).collect();
+        for (peer, entry) in due {
+            if entry.connected_ms.is_none()
+                && DIALS_MAX <= self.links.dialled.get(&peer).map_or(0, |dialled| dialled.failures)
+            {
+                self.forget_peer(&peer)?;
+                continue;
+            }
+            self.links.dialled.entry(peer).or_default().wait(now);
+            self.net(NetEffect::Dial { peer: Some(peer), addresses: entry.addresses });
+        }
+        Ok(())
+    }
+}
+
+/// Returns how long to wait after `failures` in a row.
+pub(super) fn backoff_ms(failures: u32) -> u64 {
+    (BACKOFF_MS << failures.saturating_sub(1).min(16)).min(BACKOFF_MAX_MS)
+}

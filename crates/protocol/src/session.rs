@@ -1,0 +1,280 @@
+//! One catch-up with one peer: pulling what it has and we lack.
+//!
+//! ```text
+//! compare --equal, nothing wanted--> done
+//!    |
+//!    +-> identity logs -> heads, probes -> records -> evidence -> bodies -> compare -> done
+//! ```
+//!
+//! Invariant: a session ends. Each answer brings something new or uses up a task, and
+//! the number of requests is bounded. What it brought is kept, however it ends.
+//! Not here: when sessions start (`service`), what is admitted (`ingest`).
+//! Spec: docs/PROTOCOL.md, section 6.
+
+mod claims;
+mod plan;
+mod records;
+mod take;
+
+pub use claims::{CLAIM_MS, Claims};
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use baraza_record::{CentreId, FeedId, Seq, Timestamp, VerifiedRecord};
+
+use crate::{
+    ingest::IngestError,
+    net::{Peer, RequestId},
+    screen::Screened,
+    store::{Place, Store},
+    wire::{Hello, LogHead, Request, Wanted},
+};
+
+/// Requests under way at once: enough to hide the delay of a satellite link behind one batch.
+pub const WINDOW: usize = 4;
+
+/// Most requests of one session. At 100 records a batch: a million records.
+pub const REQUESTS_MAX: u32 = 10_000;
+
+/// Most heads that one session looks at.
+pub const HEADS_TOTAL_MAX: usize = 100_000;
+
+/// Bytes of records that may wait for the ones before them (2 MiB). Beyond, they are asked
+/// for again.
+pub const EARLY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+/// New feeds of unknown authority that one session keeps. An honest peer has none, unless
+/// it is newer than this node.
+pub const STRANGERS_MAX: u32 = 16;
+
+/// How long a session waits for an answer (2 min). The network gives up earlier; this is
+/// for a request that it lost.
+pub const STALL_MS: u64 = 120_000;
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Both sides hold the same, and nothing is wanted that this peer has.
+    Agreed,
+    /// All that the peer gave is here; the sides still differ.
+    Differ,
+    /// The peer was busy, left, or did not answer.
+    Failed(String),
+    /// The peer broke the rules.
+    Violated(String),
+}
+
+/// What a session did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gains {
+    /// New records.
+    pub records: u64,
+    /// Bodies that were missing.
+    pub bodies: u64,
+    /// New identity events.
+    pub identities: u64,
+}
+
+/// One catch-up. After each call, send what [`poll_request`](Self::poll_request) gives.
+#[derive(Debug)]
+pub struct Session {
+    peer: Peer,
+    ours: CentreId,
+    tasks: Tasks,
+    outbox: VecDeque<(RequestId, Request)>,
+    asked: BTreeMap<RequestId, Asked>,
+    arrived: BTreeMap<RequestId, Screened>,
+    requests_left: u32,
+    heads_left: usize,
+    batch_records: u64,
+    gains: Gains,
+    theirs: Option<Hello>,
+    /// What both sides held when an earlier session left nothing to try.
+    tried: Option<(Hello, Hello)>,
+    skipped: bool,
+    proved: bool,
+    final_compare: bool,
+    failed_parts: bool,
+    strangers: u32,
+    /// Parts that came before the records that they follow.
+    early: BTreeMap<(FeedId, Seq), (Wanted, Vec<VerifiedRecord>)>,
+    early_bytes: usize,
+    active_at: Timestamp,
+    outcome: Option<Outcome>,
+}
+
+/// What is still to be asked, most urgent first.
+#[derive(Debug, Default)]
+struct Tasks {
+    compare: bool,
+    log_heads: Option<Option<CentreId>>,
+    logs: VecDeque<LogHead>,
+    heads: Option<Option<FeedId>>,
+    probes: BTreeMap<FeedId, Span>,
+    ranges: VecDeque<Wanted>,
+    evidence: BTreeSet<FeedId>,
+    bodies: VecDeque<Place>,
+    missing_from: Option<Option<Place>>,
+    peers: bool,
+}
+
+/// Where two chains of a feed part: they agree at one end and differ at the other.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    agree: Seq,
+    differ: Seq,
+}
+
+/// What an answer will answer.
+#[derive(Clone, Debug)]
+enum Asked {
+    Compare,
+    LogHeads(Option<CentreId>),
+    Logs(Vec<LogHead>),
+    Heads(Option<FeedId>),
+    Fetch(Vec<Wanted>),
+    Bodies(Vec<Place>),
+    Probe(FeedId, Span, Vec<Seq>),
+    Branch(Wanted),
+    Evidence(FeedId),
+    Peers,
+}
+
+/// What the service must do beside storing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Learnt {
+    /// The peer's node key belongs to this centre, and its log says so.
+    Centre(CentreId),
+    /// Peers that it knows.
+    Peers(Vec<(Peer, Vec<String>)>),
+}
+
+impl Session {
+    /// Starts a session of the node of centre `ours` with `peer`.
+    ///
+    /// `tried` is what both sides held, ours first, when an earlier session found nothing
+    /// more to get: if that is still so, this one only compares.
+    pub fn new(peer: Peer, ours: CentreId, tried: Option<(Hello, Hello)>, now: Timestamp) -> Self {
+        let tasks = Tasks { compare: true, ..Tasks::default() };
+        Self {
+            peer,
+            ours,
+            tasks,
+            outbox: VecDeque::new(),
+            asked: BTreeMap::new(),
+            arrived: BTreeMap::new(),
+            requests_left: REQUESTS_MAX,
+            heads_left: HEADS_TOTAL_MAX,
+            batch_records: plan::BATCH_RECORDS_START,
+            gains: Gains::default(),
+            theirs: None,
+            tried,
+            skipped: false,
+            proved: false,
+            final_compare: false,
+            failed_parts: false,
+            strangers: 0,
+            early: BTreeMap::new(),
+            early_bytes: 0,
+            active_at: now,
+            outcome: None,
+        }
+    }
+
+    /// Returns the next request to send.
+    pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
+        self.outbox.pop_front()
+    }
+
+    /// Returns how the session ended, if it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Returns what it has brought so far.
+    pub fn gains(&self) -> Gains {
+        self.gains
+    }
+
+    /// Returns the peer's last hello.
+    pub fn theirs(&self) -> Option<&Hello> {
+        self.theirs.as_ref()
+    }
+
+    /// Returns whether it was left at what an earlier session had tried.
+    pub fn skipped(&self) -> bool {
+        self.skipped
+    }
+
+    /// Returns whether nothing is under way: it waits for what other sessions fetch.
+    pub fn is_idle(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// Returns whether an answer is overdue beyond all measure.
+    pub fn stalled(&self, now: Timestamp) -> bool {
+        !self.asked.is_empty() && STALL_MS <= now.since(self.active_at)
+    }
+
+    /// Takes an answer. Answers count in the order of their requests, so that the records
+    /// of a feed are placed in order; one that overtakes another waits.
+    ///
+    /// # Errors
+    ///
+    /// [`IngestError::Store`] if our own store fails; anything else ends the session.
+    pub fn handle<S: Store>(
+        &mut self,
+        request: RequestId,
+        answer: Screened,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Vec<Learnt>, IngestError> {
+        let mut learnt = Vec::new();
+        if self.outcome.is_some() || !self.asked.contains_key(&request) {
+            return Ok(learnt);
+        }
+        self.active_at = now;
+        self.arrived.insert(request, answer);
+        while let Some((&oldest, _)) = self.asked.first_key_value() {
+            let Some(answer) = self.arrived.remove(&oldest) else { break };
+            let asked = self.asked.remove(&oldest).expect("the first key is there");
+            match self.take(asked, answer, store, now) {
+                Ok(more) => learnt.extend(more),
+                Err(take::TakeError::Store(error)) => return Err(error.into()),
+                Err(take::TakeError::Violation(what)) => self.finish(Outcome::Violated(what)),
+                Err(take::TakeError::Busy) => {
+                    self.finish(Outcome::Failed("the peer is busy".into()))
+                }
+            }
+            if self.outcome.is_some() {
+                break;
+            }
+        }
+        Ok(learnt)
+    }
+
+    /// Ends the session because a request failed or the peer left.
+    pub fn fail(&mut self, reason: &str) {
+        self.finish(Outcome::Failed(reason.to_owned()));
+    }
+
+    /// Ends the session because an answer was not authentic.
+    pub fn violate(&mut self, reason: String) {
+        self.finish(Outcome::Violated(reason));
+    }
+
+    /// Returns whether the session waits for the answer to `request`.
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.asked.contains_key(&request)
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.outbox.clear();
+            self.asked.clear();
+            self.arrived.clear();
+            self.early.clear();
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What a session asks next.
+//!
+//! Invariant: who may speak is asked before what is said; evidence of a fork when all that
+//! stands before the fork is here; bodies last.
+//! Spec: docs/PROTOCOL.md, section 6.3.
+
+use baraza_record::{ANCHOR_HEADERS_MAX, FeedId, Seq, Timestamp};
+
+use crate::{
+    answer,
+    net::RequestId,
+    store::{BodyState, PAGE_MAX, Place, Store, StoreError},
+    want,
+    wire::{BATCH_BYTES, BODIES_MAX, HEADS_MAX, LOGS_MAX, PROBE_MAX, RANGES_MAX, Request, Wanted},
+};
+
+use super::{Asked, Claims, Outcome, Session, Span, WINDOW};
+
+/// Records that are expected to fill a batch, before any has arrived.
+pub(super) const BATCH_RECORDS_START: u64 = 100;
+
+/// Bytes of records that are asked for at once: a little less than a batch holds, because a
+/// batch that comes short leaves those behind it waiting.
+const BATCH_BYTES_AIM: u64 = BATCH_BYTES as u64 / 8 * 7;
+
+/// Most records asked for at once.
+const BATCH_RECORDS_MAX: u64 = 2_048;
+
+/// Most records asked for in one range: what one signature may cover.
+const RANGE_RECORDS_MAX: u64 = ANCHOR_HEADERS_MAX as u64;
+
+/// Ranges that are passed over for one request because other sessions fetch their feeds.
+const PASSED_MAX: usize = 256;
+
+impl Session {
+    /// Fills the window with requests; ends the session when there is nothing left to ask.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn advance<S: Store>(
+        &mut self,
+        store: &S,
+        claims: &mut Claims,
+        now: Timestamp,
+        mut number: impl FnMut() -> RequestId,
+    ) -> Result<(), StoreError> {
+        while self.outcome.is_none() && self.asked.len() < WINDOW {
+            let Some((asked, request)) = self.next(store, claims, now)? else { break };
+            if self.requests_left == 0 {
+                self.finish(Outcome::Failed("the session reached its limit of requests".into()));
+                return Ok(());
+            }
+            self.requests_left -= 1;
+            let id = number();
+            self.asked.insert(id, asked);
+            self.outbox.push_back((id, request));
+            self.active_at = now;
+        }
+        // Ranges may be left that other sessions are fetching: then this one waits.
+        if self.asked.is_empty() && self.tasks.ranges.is_empty() && self.outcome.is_none() {
+            let agreed = self.final_compare && !self.failed_parts && self.agrees(store);
+            self.finish(if agreed { Outcome::Agreed } else { Outcome::Differ });
+        }
+        Ok(())
+    }
+
+    /// Returns whether both sides held the same when the peer last said what it holds.
+    fn agrees<S: Store>(&self, store: &S) -> bool {
+        // The hello is of what was committed; within a batch ours may be a little behind.
+        let ours = answer::hello(store, self.ours);
+        self.theirs.as_ref().is_some_and(|theirs| theirs.same_set(&ours))
+    }
+
+    fn next<S: Store>(
+        &mut self,
+        store: &S,
+        claims: &mut Claims,
+        now: Timestamp,
+    ) -> Result<Option<(Asked, Request)>, StoreError> {
+        if self.tasks.compare {
+            self.tasks.compare = false;
+            return Ok(Some(self.compare(store)));
+        }
+        if let Some(after) = self.tasks.log_heads.take() {
+            return Ok(Some((Asked::LogHeads(after), Request::LogHeads(after))));
+        }
+        if !self.tasks.logs.is_empty() {
+            let count = self.tasks.logs.len().min(LOGS_MAX);
+            let logs: Vec<_> = self.tasks.logs.drain(..count).collect();
+            let centres = logs.iter().map(|head| head.centre).collect();
+            return Ok(Some((Asked::Logs(logs), Request::Logs(centres))));
+        }
+        // Records wait until every log that was asked for is here.
+        if self.asked.values().any(|asked| !asked.may_overlap()) {
+            return Ok(None);
+        }
+        if let Some(after) = self.tasks.heads.take() {
+            return Ok(Some((Asked::Heads(after), Request::Heads(after))));
+        }
+        if let Some((feed, span)) = self.tasks.probes.pop_first() {
+            return Ok(Some(span.ask(feed)));
+        }
+        if let Some(ranges) = self.next_ranges(store, claims, now)? {
+            return Ok(Some((Asked::Fetch(ranges.clone()), Request::Fetch(ranges))));
+        }
+        let fetching = self.asked.values().any(|asked| matches!(asked, Asked::Fetch(_)));
+        if fetching || !self.tasks.ranges.is_empty() {
+            return Ok(None);
+        }
+        if let Some(feed) = self.tasks.evidence.pop_first() {
+            return Ok(Some((Asked::Evidence(feed), Request::Evidence(feed))));
+        }
+        self.next_last(store)
+    }
+
+    fn compare<S: Store>(&self, store: &S) -> (Asked, Request) {
+        (Asked::Compare, Request::Compare(answer::hello(store, self.ours)))
+    }
+
+    /// Packs ranges until they are expected to fill a batch.
+    fn next_ranges<S: Store>(
+        &mut self,
+        store: &S,
+        claims: &mut Claims,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Wanted>>, StoreError> {
+        let (mut ranges, mut records, mut passed) = (Vec::<Wanted>::new(), 0, Vec::new());
+        while ranges.len() < RANGES_MAX && records < self.batch_records && passed.len() < PASSED_MAX
+        {
+            let Some(mut wanted) = self.tasks.ranges.pop_front() else { break };
+            let feed = wanted.feed;
+            let (chain, fork) =
+                store.feed(&feed)?.map_or((0, None), |state| (state.chain.seq, state.fork));
+            // What another session brought meanwhile need not come again.
+            wanted.from = wanted.from.max(chain + 1);
+            if wanted.to < wanted.from || fork.is_some() {
+                continue;
+            }
+            // If what stands before it failed to come, it could not be placed.
+            let coming = self.fetches(&feed) || ranges.iter().any(|one| one.feed == feed);
+            if chain + 1 < wanted.from && !coming {
+                self.failed_parts = true;
+                continue;
+            }
+            if !claims.take(feed, self.peer, now) {
+                passed.push(wanted);
+                continue;
+            }
+            let room = (self.batch_records - records).min(RANGE_RECORDS_MAX);
+            if room <= wanted.to - wanted.from {
+                let rest = Wanted { from: wanted.from + room, ..wanted };
+                self.tasks.ranges.push_front(rest);
+                wanted.to = wanted.from + room - 1;
+            }
+            records += wanted.to - wanted.from + 1;
+            ranges.push(wanted);
+        }
+        passed.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
+        Ok((!ranges.is_empty()).then_some(ranges))
+    }
+
+    /// Returns whether records of `feed` are on their way.
+    fn fetches(&self, feed: &FeedId) -> bool {
+        self.asked.values().any(|asked| match asked {
+            Asked::Fetch(ranges) => ranges.iter().any(|wanted| wanted.feed == *feed),
+            _ => false,
+        })
+    }
+
+    fn next_last<S: Store>(&mut self, store: &S) -> Result<Option<(Asked, Request)>, StoreError> {
+        let places = self.next_bodies(store)?;
+        if !places.is_empty() {
+            let request =
+                Request::Bodies(places.iter().map(|place| (place.feed, place.seq)).collect());
+            return Ok(Some((Asked::Bodies(places), request)));
+        }
+        if !self.asked.is_empty() {
+            return Ok(None);
+        }
+        if self.tasks.peers {
+            self.tasks.peers = false;
+            return Ok(Some((Asked::Peers, Request::Peers)));
+        }
+        if !self.final_compare {
+            self.final_compare = true;
+            return Ok(Some(self.compare(store)));
+        }
+        Ok(None)
+    }
+
+    /// Returns bodies to ask for: none if none is wanted that was not asked for.
+    fn next_bodies<S: Store>(&mut self, store: &S) -> Result<Vec<Place>, StoreError> {
+        let mut places = Vec::new();
+        while places.len() < BODIES_MAX {
+            let Some(place) = self.tasks.bodies.pop_front() else {
+                let Some(after) = self.tasks.missing_from.take() else { break };
+                let (wanted, next) = want::page(store, after)?;
+                self.tasks.missing_from = next.map(Some);
+                self.tasks.bodies.extend(wanted);
+                continue;
+            };
+            // Gossip or another session may have brought it.
+            let entry = store.entry(&place)?;
+            if entry.is_some_and(|entry| entry.body == BodyState::Missing) {
+                places.push(place);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Learns from a batch how many records fill the next.
+    pub(super) fn learn_batch_size(&mut self, records: u64, bytes: usize) {
+        if let Some(mean) = (bytes as u64).checked_div(records) {
+            self.batch_records = (BATCH_BYTES_AIM / mean.max(1)).clamp(1, BATCH_RECORDS_MAX);
+        }
+    }
+}
+
+impl Asked {
+    /// Returns whether records may be asked for while this is under way.
+    fn may_overlap(&self) -> bool {
+        !matches!(self, Self::Compare | Self::LogHeads(_) | Self::Logs(_))
+    }
+}
+
+impl Span {
+    /// Returns what narrows the span down, or, if nothing is left between, fetches the first
+    /// record that differs.
+    fn ask(self, feed: FeedId) -> (Asked, Request) {
+        let positions = self.positions();
+        if positions.is_empty() {
+            let first = vec![Wanted { feed, from: self.differ, to: self.differ }];
+            return (Asked::Branch(first[0]), Request::Fetch(first));
+        }
+        (Asked::Probe(feed, self, positions.clone()), Request::Probe(feed, positions))
+    }
+
+    /// Returns up to [`PROBE_MAX`] positions between the ends, evenly spread.
+    fn positions(self) -> Vec<Seq> {
+        let between = self.differ - self.agree - 1;
+        let count = between.min(PROBE_MAX as u64);
+        // Dividing first would leave the last step too long; the product fits 128 bits.
+        let step = |n: u64| u128::from(between + 1) * u128::from(n) / u128::from(count + 1);
+        (1..=count).map(|n| self.agree + u64::try_from(step(n)).unwrap_or(between)).collect()
+    }
+}
+
+const _: () = assert!(HEADS_MAX < PAGE_MAX + 1, "a page of heads is a page of the store");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_of_a_probe_ascend_between_the_ends() {
+        for (agree, differ, count) in
+            [(0, 1, 0), (0, 2, 1), (5, 38, 32), (5, 39, 32), (0, 1_000_000, 32), (0, u64::MAX, 32)]
+        {
+            let positions = Span { agree, differ }.positions();
+            assert_eq!(positions.len(), count, "{agree}..{differ}");
+            assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
+            assert!(positions.iter().all(|seq| agree < *seq && *seq < differ), "{positions:?}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What a session does with an answer.
+//!
+//! Invariant: an answer of the wrong kind, out of order, or that goes backwards ends the
+//! session; a peer that merely lacks something does not.
+//! Spec: docs/PROTOCOL.md, section 6.4.
+
+use baraza_record::{CentreId, FeedId, Timestamp};
+
+use crate::{
+    answer, holders,
+    ingest::{self, IngestError},
+    net::Verdict,
+    screen::Screened,
+    store::{Branch, Place, ShelfName, Store, StoreError},
+    want,
+    wire::{Answer, HeadEntry, Hello, KnownPeer, LogHead, PEERS_MAX, Wanted},
+};
+
+use super::{Asked, Learnt, Session, Span};
+
+/// Why an answer ends a session.
+pub(super) enum TakeError {
+    Store(StoreError),
+    Violation(String),
+    Busy,
+}
+
+impl From<StoreError> for TakeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<IngestError> for TakeError {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Store(error) => Self::Store(error),
+            IngestError::Rejected(rejection) => Self::Violation(rejection.to_string()),
+        }
+    }
+}
+
+pub(super) fn violation<T>(what: impl Into<String>) -> Result<T, TakeError> {
+    Err(TakeError::Violation(what.into()))
+}
+
+impl Session {
+    pub(super) fn take<S: Store>(
+        &mut self,
+        asked: Asked,
+        answer: Screened,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Vec<Learnt>, TakeError> {
+        match (asked, answer) {
+            (_, Screened::Plain(Answer::Busy)) => return Err(TakeError::Busy),
+            (Asked::Compare, Screened::Plain(Answer::Compared(hello))) => {
+                return self.compared(hello, store, now);
+            }
+            (Asked::LogHeads(after), Screened::Plain(Answer::LogHeads(heads, more))) => {
+                self.log_heads(after.map(|id| id.0), heads, more, store)?;
+            }
+            (Asked::Logs(wanted), Screened::Plain(Answer::Logs(logs))) => {
+                return self.logs(&wanted, &logs, store);
+            }
+            (Asked::Heads(after), Screened::Plain(Answer::Heads(heads, more))) => {
+                self.heads(after, &heads, more, store, now)?;
+            }
+            (Asked::Fetch(ranges), Screened::Batch(parts)) => {
+                self.batch(&ranges, parts, store, now)?;
+            }
+            (Asked::Bodies(places), Screened::Plain(Answer::Bodies(bodies))) => {
+                self.bodies(&places, &bodies, store)?;
+            }
+            (Asked::Probe(feed, span, positions), Screened::Plain(Answer::Ids(ids))) => {
+                self.probed(feed, span, &positions, &ids, store)?;
+            }
+            (Asked::Branch(wanted), Screened::Batch(parts)) => {
+                self.branch(wanted, &parts, store, now)?;
+            }
+            (Asked::Evidence(feed), Screened::Evidence(branches)) => {
+                self.evidence(feed, &branches, store, now)?;
+            }
+            (Asked::Peers, Screened::Plain(Answer::Peers(known))) => return peers(known),
+            (asked, _) => {
+                return violation(format!("an answer does not fit its question: {asked:?}"));
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn compared<S: Store>(
+        &mut self,
+        hello: Hello,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Vec<Learnt>, TakeError> {
+        let (centre, ours) = (hello.centre, answer::hello(store, self.ours));
+        let same_logs = hello.identities == ours.identities;
+        let same_feeds = hello.public == ours.public;
+        let both = (ours, hello);
+        let tried = self.tried.as_ref() == Some(&both);
+        self.theirs = Some(both.1);
+        let learnt = self.prove(store)?;
+        if same_logs && same_feeds && self.proved {
+            self.note_all(centre, store, now)?;
+        }
+        if self.final_compare {
+            return Ok(learnt);
+        }
+        if tried {
+            (self.skipped, self.final_compare, self.failed_parts) = (true, true, true);
+            return Ok(learnt);
+        }
+        if same_logs && same_feeds && !want::any(store)? {
+            self.final_compare = true;
+            return Ok(learnt);
+        }
+        self.tasks.log_heads = (!same_logs).then_some(None);
+        self.tasks.heads = (!same_feeds).then_some(None);
+        self.tasks.missing_from = Some(None);
+        self.tasks.peers = true;
+        Ok(learnt)
+    }
+
+    /// Checks the peer's word for its centre against that centre's log, if it is held.
+    fn prove<S: Store>(&mut self, store: &S) -> Result<Vec<Learnt>, TakeError> {
+        let Some(centre) = self.theirs.as_ref().map(|hello| hello.centre) else {
+            return Ok(Vec::new());
+        };
+        let log = ingest::log_of(store, &centre)?;
+        let proved = log.is_some_and(|log| log.is_node(&self.peer));
+        let news = proved && !self.proved;
+        self.proved = proved;
+        Ok(if news { vec![Learnt::Centre(centre)] } else { Vec::new() })
+    }
+
+    /// Both sides hold the same: the peer's centre holds every feed as far as we do.
+    fn note_all<S: Store>(
+        &self,
+        centre: CentreId,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if centre == self.ours {
+            return Ok(());
+        }
+        let shelf = store.shelf(ShelfName::Public);
+        for (feed, head) in shelf.page(None, usize::MAX) {
+            holders::note(store, &FeedId(*feed), &centre, head.seq, now)?;
+        }
+        Ok(())
+    }
+
+    fn log_heads<S: Store>(
+        &mut self,
+        after: Option<[u8; 32]>,
+        heads: Vec<LogHead>,
+        more: bool,
+        store: &S,
+    ) -> Result<(), TakeError> {
+        self.count_page(after, heads.iter().map(|head| head.centre.0), more)?;
+        if more {
+            self.tasks.log_heads = Some(heads.last().map(|head| head.centre));
+        }
+        let shelf = store.shelf(ShelfName::Identities);
+        let lacking =
+            |head: &LogHead| shelf.get(&head.centre.0).is_none_or(|ours| ours.seq < head.events);
+        self.tasks.logs.extend(heads.into_iter().filter(lacking));
+        Ok(())
+    }
+
+    fn logs<S: Store>(
+        &mut self,
+        wanted: &[LogHead],
+        logs: &[Vec<Vec<u8>>],
+        store: &mut S,
+    ) -> Result<Vec<Learnt>, TakeError> {
+        let mut rest = wanted.to_vec();
+        for event in logs.iter().flatten() {
+            match ingest::ingest_identity(store, event) {
+                Ok((centre, new)) => {
+                    if wanted.iter().all(|head| head.centre != centre) {
+                        return violation(format!("the log of {centre} was not asked for"));
+                    }
+                    self.gains.identities += u64::from(new);
+                    rest.retain(|head| head.centre != centre);
+                }
+                // An event of a newer version is nobody's fault; its centre stays unknown here.
+                Err(IngestError::Rejected(rejection)) if rejection.verdict() == Verdict::Ignore => {
+                    self.failed_parts = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // One answer may be too small for all of them; one that brings none has no more.
+        match rest.len() == wanted.len() {
+            true => self.failed_parts = true,
+            false => self.tasks.logs.extend(rest),
+        }
+        self.prove(store)
+    }
+
+    fn heads<S: Store>(
+        &mut self,
+        after: Option<FeedId>,
+        heads: &[HeadEntry],
+        more: bool,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<(), TakeError> {
+        self.count_page(after.map(|feed| feed.0), heads.iter().map(|head| head.feed.0), more)?;
+        if more {
+            self.tasks.heads = Some(heads.last().map(|head| head.feed));
+        }
+        let centre = self.theirs.as_ref().map(|hello| hello.centre);
+        let centre = centre.filter(|centre| self.proved && *centre != self.ours);
+        for head in heads {
+            let same = self.compare_head(head, store)?;
+            if let (true, Some(centre)) = (same, &centre) {
+                holders::note(store, &head.feed, centre, head.seq, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans what one head asks for. Returns whether we hold the very record that it names.
+    fn compare_head<S: Store>(&mut self, head: &HeadEntry, store: &S) -> Result<bool, TakeError> {
+        let feed = head.feed;
+        let state = store.feed(&feed)?;
+        let (chain, fork) = state.map_or((0, None), |state| (state.chain.seq, state.fork));
+        let evident = fork.is_some_and(|fork| fork <= head.seq.saturating_add(1));
+        if head.forked && !evident {
+            self.tasks.evidence.insert(feed);
+        }
+        if chain < head.seq {
+            // Of a feed that forks below, the rest is for its author to sort out.
+            if fork.is_none() {
+                self.tasks.ranges.push_back(Wanted { feed, from: chain + 1, to: head.seq });
+            }
+            return Ok(false);
+        }
+        if head.seq == 0 {
+            return Ok(true);
+        }
+        let ours = store.entry(&Place { feed, seq: head.seq, branch: Branch::Main })?;
+        let same = ours.is_some_and(|entry| entry.id == head.id);
+        // A fork that is known further on does not explain why they differ here.
+        if !same && fork.is_none_or(|fork| head.seq < fork) {
+            self.tasks.probes.insert(feed, Span { agree: 0, differ: head.seq });
+        }
+        Ok(same)
+    }
+
+    /// Checks that a page goes forward, and counts it.
+    fn count_page(
+        &mut self,
+        after: Option<[u8; 32]>,
+        ids: impl Iterator<Item = [u8; 32]> + Clone,
+        more: bool,
+    ) -> Result<(), TakeError> {
+        let count = ids.clone().count();
+        let ascending = ids.clone().is_sorted_by(|a, b| a < b);
+        let forward =
+            ids.clone().next().is_none_or(|first| after.is_none_or(|after| after < first));
+        if !ascending || !forward || (more && count == 0) {
+            return violation("a page of heads does not go forward");
+        }
+        self.heads_left = match self.heads_left.checked_sub(count) {
+            Some(left) => left,
+            None => return violation("more heads than a session looks at"),
+        };
+        Ok(())
+    }
+}
+
+fn peers(known: Vec<KnownPeer>) -> Result<Vec<Learnt>, TakeError> {
+    if PEERS_MAX < known.len() {
+        return violation(format!("{} peers, the limit is {PEERS_MAX}", known.len()));
+    }
+    let known = known.into_iter().map(|known| (known.peer, known.addresses));
+    Ok(vec![Learnt::Peers(known.collect())])
+}

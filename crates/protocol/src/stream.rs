@@ -1,0 +1,225 @@
+//! From frames to what ingest takes: bundles and our own ledger alike.
+//!
+//! Invariant: the order of frames does not matter beyond what ingest itself demands;
+//! repetition does no harm. A header and its body, and neighbours of one feed, are put
+//! together so that one signature check covers them.
+//! Not here: finding frames in bytes (`baraza_record::frame`).
+//! Spec: docs/PROTOCOL.md, section 8.
+
+use baraza_record::{
+    ANCHOR_HEADERS_MAX, Payload, RecordId, SignedRecord, Timestamp, VerifiedRecord, WireRecord,
+    frame::{self, Frame},
+};
+
+use crate::{
+    command::Imported,
+    ingest::{self, IngestError, Ingested},
+    store::{Branch, Place, Store, StoreError},
+};
+
+/// Takes frames in order and ingests what they make up.
+#[derive(Debug)]
+pub struct Intake {
+    run: Vec<SignedRecord>,
+    bodies: Vec<(RecordId, Payload)>,
+    done: Imported,
+    now: Timestamp,
+    replay: bool,
+}
+
+impl Intake {
+    /// Starts on frames from elsewhere; `now` is the arrival time of what comes.
+    pub fn new(now: Timestamp) -> Self {
+        let (run, bodies, done) = (Vec::new(), Vec::new(), Imported::default());
+        Self { run, bodies, done, now, replay: false }
+    }
+
+    /// Starts on our own ledger: its clock and erase frames count.
+    pub fn replay() -> Self {
+        Self { replay: true, ..Self::new(Timestamp::default()) }
+    }
+
+    fn set_time<S: Store>(&mut self, store: &mut S, now: Timestamp) -> Result<(), StoreError> {
+        if now != self.now {
+            self.flush(store)?;
+            self.now = now;
+        }
+        Ok(())
+    }
+
+    /// Takes one frame. Frames that only our own ledger has are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; a frame that is refused is counted.
+    pub fn take<S: Store>(&mut self, store: &mut S, frame: Frame) -> Result<(), StoreError> {
+        match frame {
+            Frame::Header { header, signature } => {
+                let wire = WireRecord { header, signature, payload: None };
+                match SignedRecord::from_wire(wire) {
+                    Ok(record) => self.queue(store, record),
+                    Err(_) => {
+                        self.done.rejected += 1;
+                        Ok(())
+                    }
+                }
+            }
+            // An erased body stays where it was, as zeros.
+            Frame::Payload { payload, .. } if frame::is_erased(&payload) => Ok(()),
+            Frame::Payload { record, payload } => {
+                match self.run.last_mut() {
+                    Some(last) if last.id() == record => {
+                        last.attach(payload);
+                    }
+                    _ => self.bodies.push((record, payload)),
+                }
+                Ok(())
+            }
+            Frame::Signature { record, signature } => {
+                self.flush(store)?;
+                self.signature(store, record, &signature)
+            }
+            Frame::Identity(event) => {
+                self.flush(store)?;
+                match ingest::ingest_identity(store, &event) {
+                    Ok((_, new)) => self.done.identities += u64::from(new),
+                    Err(IngestError::Rejected(_)) => self.done.rejected += 1,
+                    Err(IngestError::Store(error)) => return Err(error),
+                }
+                Ok(())
+            }
+            Frame::Clock(now) if self.replay => self.set_time(store, now),
+            Frame::Erase { record, .. } if self.replay => {
+                self.flush(store)?;
+                match place_of(store, &record)? {
+                    Some(place) => store.erase(&place),
+                    None => Ok(()),
+                }
+            }
+            // What another node notes for itself is not ours to believe.
+            Frame::Erase { .. } | Frame::Clock(_) | Frame::Unknown { .. } => Ok(()),
+        }
+    }
+
+    /// Ingests what is still queued and returns the totals. Call `Store::commit` afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn finish<S: Store>(mut self, store: &mut S) -> Result<Imported, StoreError> {
+        self.flush(store)?;
+        Ok(self.done)
+    }
+
+    fn queue<S: Store>(&mut self, store: &mut S, record: SignedRecord) -> Result<(), StoreError> {
+        let follows = self.run.last().is_none_or(|last| {
+            last.header().same_feed(record.header())
+                && Some(record.header().seq) == last.header().seq.checked_add(1)
+                && record.header().prev == last.id()
+        });
+        if !follows {
+            self.flush(store)?;
+        } else if self.run.len() == ANCHOR_HEADERS_MAX {
+            // What stands behind the last good signature may be covered by one that follows.
+            let rest = self.ingest_run(store)?;
+            self.take_bodies(store)?;
+            self.run = rest;
+            if self.run.len() == ANCHOR_HEADERS_MAX {
+                self.flush(store)?;
+            }
+        }
+        self.run.push(record);
+        Ok(())
+    }
+
+    /// Ingests the run in hand, then bodies that came apart from their headers.
+    fn flush<S: Store>(&mut self, store: &mut S) -> Result<(), StoreError> {
+        let rest = self.ingest_run(store)?;
+        self.done.rejected += rest.len() as u64;
+        self.take_bodies(store)
+    }
+
+    fn take_bodies<S: Store>(&mut self, store: &mut S) -> Result<(), StoreError> {
+        for (id, payload) in std::mem::take(&mut self.bodies) {
+            let place = place_of(store, &id)?;
+            match place.map(|place| ingest::ingest_body(store, &place, &payload)) {
+                Some(Ok(wanted)) => self.done.bodies += u64::from(wanted),
+                Some(Err(IngestError::Store(error))) => return Err(error),
+                // A body nobody asked for, or not the one that its header commits to.
+                Some(Err(IngestError::Rejected(_))) | None => self.done.rejected += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ingests the run in hand as far as a good signature covers it. Returns the rest.
+    ///
+    /// The records of a run are chained, so a range with an error has bodies that do not fit,
+    /// which are left out, or a bad signature at its end.
+    fn ingest_run<S: Store>(&mut self, store: &mut S) -> Result<Vec<SignedRecord>, StoreError> {
+        let mut run = std::mem::take(&mut self.run);
+        let mut rest = Vec::new();
+        let verified = match VerifiedRecord::verify_range(run.clone()) {
+            Ok(verified) => verified,
+            Err(_) => {
+                for record in &mut run {
+                    let fits = record.payload().is_none_or(|body| body.fits(record.header()));
+                    if !fits {
+                        *record = record.clone().without_payload();
+                        self.done.rejected += 1;
+                    }
+                }
+                let good = |record: &SignedRecord| record.verify_own_signature().is_ok();
+                let end = run.iter().rposition(good).map_or(0, |last| last + 1);
+                rest = run.split_off(end);
+                VerifiedRecord::verify_range(run).unwrap_or_default()
+            }
+        };
+        let done = ingest::ingest_range(store, &verified, self.now)?;
+        self.count(&done, verified.len());
+        Ok(rest)
+    }
+
+    fn count(&mut self, done: &Ingested, records: usize) {
+        self.done.inserted += done.inserted;
+        self.done.duplicates += done.duplicates;
+        self.done.held += done.held;
+        self.done.bodies += done.bodies;
+        if done.gap.is_some() || done.diverged.is_some() {
+            self.done.gaps += records as u64;
+        }
+    }
+
+    fn signature<S: Store>(
+        &mut self,
+        store: &mut S,
+        id: RecordId,
+        signature: &baraza_record::sign::Signature,
+    ) -> Result<(), StoreError> {
+        let Some(place) = place_of(store, &id)? else {
+            self.done.rejected += 1;
+            return Ok(());
+        };
+        let Some(record) = store.record(&place)? else { return Ok(()) };
+        let mut wire = record.without_payload().to_wire();
+        wire.signature = Some(*signature);
+        let verified = SignedRecord::from_wire(wire).and_then(SignedRecord::verify);
+        match verified {
+            Ok(verified) => ingest::ingest_range(store, &[verified], self.now).map(|_| ()),
+            Err(_) => {
+                self.done.rejected += 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns where the record with this id stands, on the main branch if on both.
+pub fn place_of(
+    store: &(impl crate::store::StoreRead + ?Sized),
+    id: &RecordId,
+) -> Result<Option<Place>, StoreError> {
+    let mut found = store.find(&id.to_string(), 2)?;
+    found.sort_by_key(|(_, place)| place.branch != Branch::Main);
+    Ok(found.first().map(|(_, place)| *place))
+}

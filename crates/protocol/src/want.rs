@@ -1,0 +1,45 @@
+//! Bodies that are wanted.
+//!
+//! Invariant: a body is wanted if its record is admitted and it is missing. Evidence of a
+//! fork and records of unknown authority have no claim on anybody's time.
+//! Spec: docs/PROTOCOL.md, section 6.3.
+
+use crate::store::{PAGE_MAX, Place, StoreError, StoreRead};
+
+/// Returns wanted bodies that follow `after`, and where to go on; `None` at the end.
+///
+/// A page may have none although more follow.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub(crate) fn page(
+    store: &(impl StoreRead + ?Sized),
+    after: Option<Place>,
+) -> Result<(Vec<Place>, Option<Place>), StoreError> {
+    let missing = store.missing(after, PAGE_MAX)?;
+    let next = missing.last().copied().filter(|_| missing.len() == PAGE_MAX);
+    let mut wanted = Vec::new();
+    for place in missing {
+        if store.feed(&place.feed)?.is_some_and(|state| state.admits(&place)) {
+            wanted.push(place);
+        }
+    }
+    Ok((wanted, next))
+}
+
+/// Returns whether any body is wanted.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub(crate) fn any(store: &(impl StoreRead + ?Sized)) -> Result<bool, StoreError> {
+    let mut after = None;
+    loop {
+        let (wanted, next) = page(store, after)?;
+        if !wanted.is_empty() || next.is_none() {
+            return Ok(!wanted.is_empty());
+        }
+        after = next;
+    }
+}

@@ -1,0 +1,207 @@
+//! What nodes say to each other in catch-up.
+//!
+//! Invariant: every message is decoded by the one decoder, and every list in it has a
+//! limit, so that a message costs the reader no more than its length.
+//! Not here: framing and compression (`baraza-network`), the order of messages (`session`).
+//! Spec: docs/PROTOCOL.md, section 6.
+
+use baraza_record::{
+    CentreId, EventId, FeedId, Payload, RecordId, Seq, WireRecord,
+    codec::{self, DecodeError},
+};
+use bincode::{Decode, Encode};
+
+use crate::net::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX};
+
+/// Most entries on a page of heads: 1,000 feeds take 75 KB.
+pub const HEADS_MAX: usize = 1_000;
+
+/// Most ranges in one request: they fill its 16 KiB to a third.
+pub const RANGES_MAX: usize = 64;
+
+/// Most bodies asked for at once.
+pub const BODIES_MAX: usize = 64;
+
+/// Most centres whose logs are asked for at once.
+pub const LOGS_MAX: usize = 64;
+
+/// Most positions in one probe.
+pub const PROBE_MAX: usize = 32;
+
+/// Most branches in an evidence of a fork: two prove it.
+pub const BRANCHES_MAX: usize = 2;
+
+/// Most peers that one answer names.
+pub const PEERS_MAX: usize = 32;
+
+/// Most addresses of one peer.
+pub const ADDRESSES_MAX: usize = 8;
+
+/// Bytes of records after which a batch ends (256 KiB).
+pub const BATCH_BYTES: usize = 256 * 1_024;
+
+/// What a node is and holds: sent with every comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// The centre that the sender's node key belongs to.
+    pub centre: CentreId,
+    /// Root over the identity logs.
+    pub identities: [u8; 32],
+    /// Root over the public feeds.
+    pub public: [u8; 32],
+}
+
+impl Hello {
+    /// Returns whether both hold the same.
+    pub fn same_set(&self, other: &Self) -> bool {
+        self.identities == other.identities && self.public == other.public
+    }
+}
+
+/// Head of an identity log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LogHead {
+    /// Whose log.
+    pub centre: CentreId,
+    /// Number of events.
+    pub events: u64,
+    /// Id of the last.
+    pub id: EventId,
+}
+
+/// Head of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HeadEntry {
+    /// Which feed.
+    pub feed: FeedId,
+    /// Last admitted position.
+    pub seq: Seq,
+    /// Id there.
+    pub id: RecordId,
+    /// Whether it is known to fork right after.
+    pub forked: bool,
+}
+
+/// Records that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Wanted {
+    /// Of which feed.
+    pub feed: FeedId,
+    /// First position.
+    pub from: Seq,
+    /// Last position.
+    pub to: Seq,
+}
+
+/// A question to a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Request {
+    /// Are we equal?
+    Compare(Hello),
+    /// Which identity logs are there, after this centre?
+    LogHeads(Option<CentreId>),
+    /// The logs of these centres.
+    Logs(Vec<CentreId>),
+    /// Which public feeds are there, after this one?
+    Heads(Option<FeedId>),
+    /// Records of these ranges, in this order, as many as fit.
+    Fetch(Vec<Wanted>),
+    /// Bodies of the records at these places.
+    Bodies(Vec<(FeedId, Seq)>),
+    /// Ids of the records of a feed at these positions.
+    Probe(FeedId, Vec<Seq>),
+    /// Both branches of a feed that forks.
+    Evidence(FeedId),
+    /// Whom do you know?
+    Peers,
+}
+
+/// Records of one range that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Part {
+    /// Which of the ranges asked for, from 0.
+    pub range: u8,
+    /// Records in order, from the first asked for, without a gap; the signature of the last is
+    /// valid. They go on behind the range if the first such signature is found only there.
+    pub records: Vec<WireRecord>,
+}
+
+/// A peer that the answering one knows.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KnownPeer {
+    /// Its node key.
+    pub peer: baraza_record::PublicKey,
+    /// Where it was reached.
+    pub addresses: Vec<String>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Answer {
+    /// Too much to do: ask again later.
+    Busy,
+    /// The question was not understood.
+    Unknown,
+    /// To [`Request::Compare`].
+    Compared(Hello),
+    /// To [`Request::LogHeads`]; more follow after the last if the flag is set.
+    LogHeads(Vec<LogHead>, bool),
+    /// To [`Request::Logs`]: signed events, oldest first, of the first of the logs that are
+    /// held and fit.
+    Logs(Vec<Vec<Vec<u8>>>),
+    /// To [`Request::Heads`]; more follow after the last if the flag is set.
+    Heads(Vec<HeadEntry>, bool),
+    /// To [`Request::Fetch`]: ranges of which nothing is held are left out.
+    Batch(Vec<Part>),
+    /// To [`Request::Bodies`], in the order asked; `None` if not held.
+    Bodies(Vec<Option<Payload>>),
+    /// To [`Request::Probe`], in the order asked; `None` if not held.
+    Ids(Vec<Option<RecordId>>),
+    /// To [`Request::Evidence`]: each branch from the fork to its first valid signature.
+    Evidence(Vec<Vec<WireRecord>>),
+    /// To [`Request::Peers`].
+    Peers(Vec<KnownPeer>),
+}
+
+impl Request {
+    /// Encodes the request.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Decodes a request.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], also for a list over its limit.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let request: Self = codec::decode(bytes, REQUEST_BYTES_MAX)?;
+        let (length, limit) = match &request {
+            Self::Logs(centres) => (centres.len(), LOGS_MAX),
+            Self::Fetch(ranges) => (ranges.len(), RANGES_MAX),
+            Self::Bodies(places) => (places.len(), BODIES_MAX),
+            Self::Probe(_, positions) => (positions.len(), PROBE_MAX),
+            _ => (0, 0),
+        };
+        match limit < length {
+            true => Err(DecodeError::TooLong { bytes: length, limit }),
+            false => Ok(request),
+        }
+    }
+}
+
+impl Answer {
+    /// Encodes the answer.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Decodes an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(bytes, ANSWER_BYTES_MAX)
+    }
+}

@@ -1,0 +1,235 @@
+//! [`TantivyIndex`]: the full-text index of a node, on disk.
+//!
+//! Invariant: documents and position change in one tantivy commit, so that a crash leaves
+//! both as before or both as after.
+//! Not here: files and their soundness (`folder`), meaning of a query (`query`).
+//! Spec: docs/ARCHITECTURE.md, "Derived state".
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use baraza_protocol::index::{
+    HITS_MAX, Hit, Hits, Index, IndexDoc, IndexError, IndexPosition, Query,
+};
+use baraza_record::{ID_BYTES, RecordId};
+use tantivy::{
+    IndexWriter, Searcher, Term,
+    collector::{Count, SortKeyComputer, TopDocs},
+    indexer::IndexWriterOptions,
+    schema::Schema,
+};
+
+use crate::{
+    analysis::Analyzer,
+    fields::Fields,
+    folder::{self, Live, failed, position_text},
+    order::{SCORE_STEPS, best, newest},
+    query::{Ranking, build},
+};
+
+/// Memory of the writer before it flushes a segment, in bytes: the least tantivy takes.
+const WRITER_BYTES: usize = 15_000_000;
+
+/// A full-text index in a folder.
+///
+/// Searches run on any number of threads, also while documents are applied; applying is
+/// one at a time. The writer and its memory exist from the first [`Index::apply`] until
+/// [`Index::idle`]; reads map the files.
+pub struct TantivyIndex {
+    dir: PathBuf,
+    analyzer: Analyzer,
+    schema: Schema,
+    fields: Fields,
+    live: RwLock<Arc<Live>>,
+    writing: Mutex<Writing>,
+}
+
+#[derive(Default)]
+struct Writing {
+    writer: Option<IndexWriter>,
+    used_since_idle: bool,
+}
+
+impl TantivyIndex {
+    /// Opens the index in `dir`, which is made if absent.
+    ///
+    /// An index that is damaged or of another [`FORMAT_VERSION`](crate::FORMAT_VERSION) is
+    /// dropped for an empty one, whose position is the default. Nothing else in `dir` is
+    /// touched. Reads every file of the index once to check it. One process at a time: the
+    /// caller holds a lock on its home.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`] if the folder cannot be written.
+    pub fn open(dir: &Path) -> Result<Self, IndexError> {
+        let (schema, fields) = Fields::schema();
+        let live = folder::open(dir, &schema)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            analyzer: Analyzer::new(),
+            schema,
+            fields,
+            live: RwLock::new(Arc::new(live)),
+            writing: Mutex::default(),
+        })
+    }
+
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A thread that panicked left at most an uncommitted writer, which is never committed.
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(|poisoned| {
+            let mut writing = poisoned.into_inner();
+            writing.writer = None;
+            writing
+        })
+    }
+
+    fn commit(
+        &self,
+        writer: &mut IndexWriter,
+        put: &[IndexDoc],
+        remove: &[RecordId],
+        position: IndexPosition,
+    ) -> tantivy::Result<()> {
+        let delete = |writer: &IndexWriter, id: &RecordId| {
+            writer.delete_term(Term::from_field_bytes(self.fields.id, id.as_bytes()));
+        };
+        for doc in put {
+            delete(writer, &doc.id);
+            writer.add_document(self.fields.document(&self.analyzer, doc))?;
+        }
+        remove.iter().for_each(|id| delete(writer, id));
+        let mut commit = writer.prepare_commit()?;
+        commit.set_payload(&position_text(position));
+        commit.commit()?;
+        Ok(())
+    }
+
+    /// Returns a page in the order of `sort`, and the number of all matches.
+    fn page<K, S>(
+        searcher: &Searcher,
+        query: &dyn tantivy::query::Query,
+        page: (usize, usize),
+        sort: S,
+        score: impl Fn(K) -> f32,
+    ) -> Result<Hits, IndexError>
+    where
+        K: Clone + fmt::Debug + Send + Sync + 'static,
+        S: SortKeyComputer<SortKey = (K, Option<Vec<u8>>)> + Send + 'static,
+    {
+        // The collector reserves room for all it may keep, so an offset is not taken on trust.
+        let documents = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
+        let (offset, limit) = page;
+        let end = offset.saturating_add(limit).min(documents);
+        let search = || {
+            if end <= offset {
+                return Ok((Vec::new(), searcher.search(query, &Count)?));
+            }
+            let top = TopDocs::for_doc_range(offset..end).order_by(sort);
+            searcher.search(query, &(top, Count))
+        };
+        let (found, total) = search().map_err(failed("cannot search"))?;
+        let hits = found.into_iter().map(|((key, id), _)| {
+            let id: Option<[u8; ID_BYTES]> = id.and_then(|bytes| bytes.try_into().ok());
+            let id = id.ok_or_else(|| IndexError {
+                what: "a document has no id".to_owned(),
+                source: None,
+            })?;
+            Ok(Hit { id: RecordId(id), score: score(key) })
+        });
+        Ok(Hits { total, hits: hits.collect::<Result<_, IndexError>>()? })
+    }
+}
+
+impl Index for TantivyIndex {
+    fn position(&self) -> Result<IndexPosition, IndexError> {
+        self.live().position()
+    }
+
+    fn apply(
+        &self,
+        put: &[IndexDoc],
+        remove: &[RecordId],
+        position: IndexPosition,
+    ) -> Result<(), IndexError> {
+        let mut writing = self.writing();
+        let live = self.live();
+        // Taken out, so that a writer that failed is dropped with what it had not committed.
+        let mut writer = match writing.writer.take() {
+            Some(writer) => writer,
+            None => new_writer(&live).map_err(failed("cannot open a writer"))?,
+        };
+        self.commit(&mut writer, put, remove, position).map_err(failed("cannot commit"))?;
+        live.reader.reload().map_err(failed("cannot read after a commit"))?;
+        *writing = Writing { writer: Some(writer), used_since_idle: true };
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), IndexError> {
+        let mut writing = self.writing();
+        if let Some(writer) = writing.writer.take() {
+            // Its last merge must not write into the new folder; the outcome does not matter.
+            drop(writer.wait_merging_threads());
+        }
+        let live = folder::recreate(&self.dir, &self.schema)?;
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+        Ok(())
+    }
+
+    fn idle(&self) {
+        let mut writing = self.writing();
+        if std::mem::take(&mut writing.used_since_idle) {
+            return;
+        }
+        let Some(writer) = writing.writer.take() else { return };
+        let closed = writer.wait_merging_threads();
+        if let Err(error) = closed.and_then(|()| self.live().reader.reload()) {
+            tracing::warn!(%error, "the full-text index did not merge its segments");
+        }
+    }
+
+    fn search(&self, query: &Query) -> Result<Hits, IndexError> {
+        let (built, ranking) = build(&self.fields, &self.analyzer, query);
+        let searcher = self.live().reader.searcher();
+        let page = (query.offset, query.limit.min(HITS_MAX));
+        match ranking {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a score only has to be larger or smaller"
+            )]
+            Ranking::Best => {
+                Self::page(&searcher, &*built, page, best(), |steps| steps as f32 / SCORE_STEPS)
+            }
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a score only has to be larger or smaller"
+            )]
+            Ranking::Newest => {
+                Self::page(&searcher, &*built, page, newest(), |created: Option<u64>| {
+                    created.unwrap_or_default() as f32
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TantivyIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TantivyIndex").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+fn new_writer(live: &Live) -> tantivy::Result<IndexWriter> {
+    let options = IndexWriterOptions::builder()
+        .num_worker_threads(1)
+        .num_merge_threads(1)
+        .memory_budget_per_thread(WRITER_BYTES)
+        .build();
+    live.index.writer_with_options(options)
+}

@@ -1,0 +1,58 @@
+//! The HTTP router: from a request to a reader, to the index or to the service, and back.
+//!
+//! Layer 3. Invariant: nothing here writes; what changes the node goes to the service as a
+//! [`Command`](baraza_protocol::command::Command). Every reply that is no success carries an
+//! `ErrorBody` with the status of its code.
+//! Not here: sockets, header time-outs and the number of connections (`node`), the forms of
+//! requests and replies (`baraza-api`).
+//! Spec: docs/OPERATIONS.md, "API".
+
+mod failure;
+mod filter;
+mod input;
+mod resolve;
+mod routes;
+mod state;
+mod view;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+use baraza_api::{API_BODY_BYTES_MAX, ErrorCode};
+
+use crate::failure::Failure;
+pub use crate::{
+    filter::SCAN_MAX,
+    input::OCTETS,
+    resolve::{DIGITS_MIN, LISTED_MAX},
+    routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX},
+    state::{App, Call, Defaults, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError},
+};
+
+/// Returns the routes of the API, to be served on a socket or called inside the process.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v1/status", get(routes::status))
+        .route("/v1/records", get(routes::list).post(routes::publish))
+        .route("/v1/records/{id}", get(routes::show))
+        .route("/v1/records/{id}/raw", get(routes::raw))
+        .route("/v1/records/{id}/retract", post(routes::retract))
+        .route("/v1/search", get(routes::search))
+        .route("/v1/peers", get(routes::peers).post(routes::dial))
+        .route("/v1/sync", post(routes::sync))
+        .route("/v1/centres", get(routes::centres))
+        .route("/v1/centres/{id}", get(routes::centre))
+        .route("/v1/centres/{id}/log", get(routes::centre_log))
+        .route("/v1/bundle", get(routes::export).post(routes::import))
+        .route("/v1/unlock", post(routes::unlock))
+        .fallback(|| async { Failure::new(ErrorCode::NotFound, "there is no such path") })
+        .method_not_allowed_fallback(|| async {
+            Failure::new(ErrorCode::BadRequest, "this path does not take that method")
+        })
+        .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))
+        .with_state(app)
+}

@@ -1,0 +1,42 @@
+//! The handlers, one file for each subject.
+//!
+//! Invariant: a handler reads its request, does one thing, and words the reply.
+//! Spec: docs/OPERATIONS.md, "API".
+
+mod bundle;
+mod centres;
+mod node;
+mod publish;
+mod records;
+mod search;
+
+use std::sync::Arc;
+
+use axum::Json;
+
+use crate::{failure::Failure, input::Params, state::App};
+
+pub use centres::CENTRES_MAX;
+pub use publish::PROBLEMS_MAX;
+pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
+
+pub(crate) use bundle::{export, import};
+pub(crate) use centres::{centre, centre_log, centres};
+pub(crate) use node::{dial, peers, status, sync, unlock};
+pub(crate) use publish::{publish, retract};
+pub(crate) use records::{list, raw, show};
+pub(crate) use search::search;
+
+/// The state of a handler.
+type Node = axum::extract::State<Arc<App>>;
+
+/// The reply of a handler.
+type Reply<T> = Result<Json<T>, Failure>;
+
+/// Takes the member `limit`, 1 to `max`.
+fn limit(params: &mut Params, default: usize, max: usize) -> Result<usize, Failure> {
+    match params.take("limit")?.unwrap_or(default) {
+        limit if (1..=max).contains(&limit) => Ok(limit),
+        limit => Err(Failure::bad_request(format!("`limit` is {limit}, allowed are 1 to {max}"))),
+    }
+}

@@ -1,0 +1,146 @@
+//! Records: a page of them, one with all that is known, one as it was signed.
+//!
+//! Invariant: a list looks through a bounded number of records and says where to go on.
+//! Spec: docs/OPERATIONS.md, "API".
+
+use axum::{
+    Json,
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView, SeriesView};
+use baraza_protocol::{
+    effective::{Effective, Standing, View},
+    index::Query,
+    store::{SignatureState, StoreError, StoreRead},
+};
+use baraza_record::Kind;
+use serde_json::Value;
+
+use super::{Node, Reply, limit};
+use crate::{
+    failure::Failure,
+    filter::{self, SCAN_MAX},
+    input::{Id, OCTETS, Params},
+    resolve, view,
+};
+
+/// Records on a page of a list if the client does not say.
+const LIST_DEFAULT: usize = 50;
+
+/// Changes that are fetched from the store at once while looking for records of a list.
+const STEP: usize = 100;
+
+pub(crate) async fn list(State(app): Node, mut params: Params) -> Reply<ListReply> {
+    let (words, before) = (params.filter(), params.take("before")?);
+    let limit = limit(&mut params, LIST_DEFAULT, PAGE_MAX)?;
+    params.finish()?;
+    let read = app.read(move |app| {
+        let query = filter::query(&*app.reader, &words)?;
+        Ok(page(&*app.reader, &query, before, limit)?)
+    });
+    read.await.map(Json)
+}
+
+pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
+    let read = app.read(move |app| {
+        let reader = &*app.reader;
+        let (id, place) = resolve::record(reader, &text)?;
+        let mut effective = Effective::new(reader);
+        let view = effective.view(&place)?.ok_or_else(|| gone(&id))?;
+        let versions = effective.versions(&view.record)?;
+        let header = view.record.header();
+        Ok(RecordView {
+            summary: view::summary(&mut effective, &view)?,
+            seq: place.seq,
+            feed: place.feed,
+            signer: header.signer,
+            body_bytes: header.body_bytes,
+            series: SeriesView {
+                versions: versions.iter().map(|version| version.id).collect(),
+                latest: versions.last().map(|version| version.id),
+                retracted_by: view.retracted_by,
+            },
+            holders: view::holders(reader, &place)?,
+            body: view.body.map(Value::Object),
+            problems: view::problems(view.problems),
+        })
+    });
+    read.await.map(Json)
+}
+
+pub(crate) async fn raw(State(app): Node, Id(text): Id) -> Result<Response, Failure> {
+    let bytes = app.read(move |app| {
+        let (id, place) = resolve::record(&*app.reader, &text)?;
+        let (Some(entry), Some(record)) = (app.reader.entry(&place)?, app.reader.record(&place)?)
+        else {
+            return Err(gone(&id));
+        };
+        // On its own a record has no chain: whoever gets it has only its own signature.
+        match entry.signature {
+            SignatureState::Checked => Ok(record.encode()),
+            SignatureState::Missing | SignatureState::Unchecked => {
+                match record.verify() {
+                    Ok(record) => Ok(record.encode()),
+                    Err(_) => Err(Failure::not_found(format!(
+                        "no valid signature of record {id} is held"
+                    ))
+                    .hint("it was authenticated by its chain; a peer may have its own signature")),
+                }
+            }
+        }
+    });
+    Ok(([(CONTENT_TYPE, OCTETS)], bytes.await?).into_response())
+}
+
+/// Returns up to `limit` records that match, newest change first.
+fn page(
+    reader: &dyn StoreRead,
+    query: &Query,
+    mut before: Option<u64>,
+    limit: usize,
+) -> Result<ListReply, StoreError> {
+    let mut effective = Effective::new(reader);
+    let mut reply = ListReply::default();
+    let mut examined = 0;
+    loop {
+        let changes = reader.newest(before, STEP)?;
+        for (change, place) in &changes {
+            if reply.records.len() == limit || examined == SCAN_MAX {
+                reply.next = before;
+                return Ok(reply);
+            }
+            examined += 1;
+            before = Some(*change);
+            // The kind is known without a look into the ledger.
+            let asked = |kind| query.kinds.is_empty() || query.kinds.contains(&kind);
+            if !reader.entry(place)?.is_some_and(|entry| asked(entry.kind)) {
+                continue;
+            }
+            match effective.view(place)? {
+                Some(view) if is_listed(query, &view) && filter::matches(query, &view) => {
+                    reply.records.push(view::summary(&mut effective, &view)?);
+                }
+                _ => (),
+            }
+        }
+        if changes.len() < STEP {
+            return Ok(reply);
+        }
+    }
+}
+
+/// Returns whether lists show a record: it is admitted, and neither replaced nor withdrawn.
+/// Retractions are shown to those who ask for them.
+fn is_listed(query: &Query, view: &View) -> bool {
+    let in_force =
+        matches!(view.standing, Standing::Current | Standing::BodyMissing | Standing::Unreadable);
+    in_force && (view.entry.kind != Kind::RETRACTION || query.kinds.contains(&Kind::RETRACTION))
+}
+
+/// The store named a record that it then did not have.
+fn gone(id: &baraza_record::RecordId) -> Failure {
+    Failure::new(ErrorCode::Store, format!("record {id} is indexed and not held"))
+        .hint("run `baraza check`")
+}

@@ -1,0 +1,240 @@
+//! A node without sockets: router, service, store and index in memory.
+//!
+//! Invariant: its clock counts commands; nothing here depends on the time of day.
+
+use std::sync::{Arc, RwLock};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, header::CONTENT_TYPE},
+};
+use baraza_identity::{
+    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+};
+use baraza_protocol::{
+    Config, Effect, Input, Service,
+    effective::{Effective, IndexAction},
+    index::{Index, IndexPosition},
+    ingest::ingest_identity,
+    model::{MemoryIndex, MemoryStore},
+    store::{PAGE_MAX, Store, StoreRead},
+};
+use baraza_record::{CentreId, KeyDigest, PublicKey, Timestamp, sign::SecretKey};
+use baraza_server::{App, Call, Defaults, NodeFacts, OCTETS, ServiceHandle, UnlockError, router};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tower::ServiceExt;
+
+/// Most bytes of a reply that a test reads.
+const REPLY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// A node and the way to it.
+pub(crate) struct TestNode {
+    pub(crate) centre: CentreId,
+    pub(crate) reader: Arc<dyn StoreRead>,
+    pub(crate) index: Arc<MemoryIndex>,
+    router: Router,
+}
+
+/// A reply, its body read.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap()
+    }
+
+    /// Returns the body of a success.
+    #[track_caller]
+    pub(crate) fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.bytes));
+        self.json()
+    }
+
+    /// Checks that it is the failure with this status and code; returns the message.
+    #[track_caller]
+    pub(crate) fn fails(&self, status: u16, code: &str) -> String {
+        let body = String::from_utf8_lossy(&self.bytes);
+        assert_eq!((self.status, self.json()["code"].as_str()), (status, Some(code)), "{body}");
+        self.json()["message"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Keys and inception of the centre with this number.
+pub(crate) struct Centre {
+    pub(crate) key: SecretKey,
+    pub(crate) identity: SignedEvent,
+}
+
+impl Centre {
+    pub(crate) fn new(number: u8) -> Self {
+        let key = SecretKey::from_seed([number; 32]);
+        let root = SecretKey::from_seed([number + 100; 32]);
+        let capabilities = Capabilities::PUBLISH.and(Capabilities::RETRACT);
+        let event = IdentityEvent {
+            version: EVENT_VERSION,
+            kind: EventKind::INCEPTION,
+            seq: 0,
+            prev: None,
+            role: Role::Centre,
+            name: format!("Centre {number}"),
+            country: Some(*b"KE"),
+            root_keys: vec![root.public()],
+            root_threshold: 1,
+            next_digests: vec![KeyDigest([number; 32])],
+            next_threshold: 1,
+            operators: vec![Operator { key: key.public(), capabilities, label: "desk".into() }],
+            created_ms: Timestamp(1),
+            nonce: [number; 16],
+        };
+        Self { key, identity: SignedEvent::sign(event, &[&root]) }
+    }
+
+    pub(crate) fn id(&self) -> CentreId {
+        CentreId(self.identity.id().0)
+    }
+}
+
+impl TestNode {
+    /// Makes a node of the centre with this number, its operator key unlocked.
+    pub(crate) fn new(number: u8) -> Self {
+        Self::over(number, MemoryStore::new(u64::from(number)))
+    }
+
+    /// Makes such a node over a store that holds something already.
+    pub(crate) fn over(number: u8, mut store: MemoryStore) -> Self {
+        let centre = Centre::new(number);
+        ingest_identity(&mut store, &centre.identity.encode()).unwrap();
+        store.commit().unwrap();
+        let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
+        let config = Config {
+            centre: centre.id(),
+            node: PublicKey([number; 32]),
+            seed: [number; 32],
+            bootstrap: Vec::new(),
+            key_blocked: None,
+        };
+        let mut service = Service::new(store, config, Timestamp(0)).unwrap();
+        service.handle(Input::Unlocked(centre.key.clone()), Timestamp(0));
+        let (index, (calls, queue)) = (Arc::new(MemoryIndex::default()), mpsc::channel(4));
+        tokio::spawn(drive(service, queue, Arc::clone(&index)));
+        let handle = ServiceHandle::new(calls);
+        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts(centre.id()));
+        Self { centre: centre.id(), reader, index, router: router(Arc::new(app)) }
+    }
+
+    /// Makes a node whose service is gone.
+    pub(crate) fn without_service() -> Self {
+        let (store, (calls, _)) = (MemoryStore::new(1), mpsc::channel(1));
+        let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
+        let (index, centre) = (Arc::new(MemoryIndex::default()), CentreId([1; 32]));
+        let handle = ServiceHandle::new(calls);
+        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts(centre));
+        Self { centre, reader, index, router: router(Arc::new(app)) }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = to_bytes(response.into_body(), REPLY_BYTES_MAX).await.unwrap().to_vec();
+        Answer { status, headers, bytes }
+    }
+
+    pub(crate) async fn get(&self, path: impl AsRef<str>) -> Answer {
+        self.send(Request::get(path.as_ref()).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: impl AsRef<str>, body: Value) -> Answer {
+        let request = Request::post(path.as_ref()).header(CONTENT_TYPE, "application/json");
+        self.send(request.body(body.to_string().into()).unwrap()).await
+    }
+
+    pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Answer {
+        let request = Request::post(path).header(CONTENT_TYPE, OCTETS);
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Publishes one draft and returns its id.
+    #[track_caller]
+    pub(crate) fn publish(&self, draft: Value) -> impl Future<Output = String> {
+        let request = json!({ "drafts": [draft] });
+        async move {
+            let reply = self.post("/v1/records", request).await.ok();
+            reply["published"][0]["id"].as_str().expect("it is valid").to_owned()
+        }
+    }
+}
+
+/// A short practice that lacks only what defaults fill in.
+pub(crate) fn practice(title: &str) -> Value {
+    json!({ "kind": "practice", "source": format!("{title}.md"), "body": {
+        "form": "snapshot", "title": title, "summary": "Roofs catch rain for the dry season.",
+        "challenge": "Pupils walked an hour for water.",
+        "solution": "Gutters lead to tanks that parents built together.",
+        "sdg": ["6.1"], "status": "completed", "maturity": "good", "evidence": "monitoring",
+    }})
+}
+
+fn facts(centre: CentreId) -> NodeFacts {
+    NodeFacts {
+        version: "1.2.3".into(),
+        daemon: true,
+        centre,
+        defaults: Defaults {
+            language: "en".into(),
+            licence: Some("CC-BY-4.0".into()),
+            contact: Some("office@centre.example".into()),
+            countries: vec!["KE".into()],
+        },
+        peer_id_text: |peer| format!("peer-{peer}"),
+        parse_peer: |text| text.strip_prefix("peer-")?.parse().ok(),
+        unlock: Arc::new(|passphrase| match passphrase {
+            "right" => Ok(()),
+            _ => Err(UnlockError::WrongPassphrase),
+        }),
+        notices: Arc::new(RwLock::new(Vec::new())),
+    }
+}
+
+/// Does commands one by one; the index follows before the answer.
+async fn drive(
+    mut service: Service<MemoryStore>,
+    mut calls: mpsc::Receiver<Call>,
+    index: Arc<MemoryIndex>,
+) {
+    let mut number = 0;
+    while let Some(Call { command, reply }) = calls.recv().await {
+        number += 1;
+        service.handle(Input::Command { call: number, command }, Timestamp(1_000 * number));
+        service.commit().unwrap();
+        follow(&service.store().reader(), &*index);
+        let effects = std::iter::from_fn(|| service.poll_effect());
+        let answer = effects.filter_map(|effect| match effect {
+            Effect::Reply { reply, .. } => Some(reply),
+            Effect::Net(_) => None,
+        });
+        if let Some(answer) = answer.last() {
+            // A client that has left is not waited for.
+            reply.send(answer).ok();
+        }
+    }
+}
+
+fn follow(reader: &dyn StoreRead, index: &dyn Index) {
+    let mut effective = Effective::new(reader);
+    for (change, place) in reader.changes(index.position().unwrap().change, PAGE_MAX).unwrap() {
+        let position = IndexPosition { epoch: reader.epoch(), change };
+        for action in effective.index_actions(&place).unwrap() {
+            match action {
+                IndexAction::Put(doc) => index.apply(&[*doc], &[], position).unwrap(),
+                IndexAction::Remove(id) => index.apply(&[], &[id], position).unwrap(),
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the writer has put and not committed.
+//!
+//! Invariant: nothing here is on the disk or seen by a reader; `commit` turns all of it
+//! into frames, one batch of the index and changes of the tables, in this order.
+//! Spec: docs/STORAGE.md, section 4.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baraza_protocol::store::{Counts, FeedHead, ShelfName};
+use baraza_reconcile::{Head, Shelf};
+use baraza_record::{FeedId, Timestamp};
+
+use crate::{
+    keys::Spot,
+    segments::At,
+    tables::{Feed, IdPlace, Tables},
+};
+
+/// What the writer has put and not committed.
+#[derive(Debug, Default)]
+pub(crate) struct Staging {
+    /// Frames for the ledger.
+    pub(crate) frames: Vec<u8>,
+    /// Where the frames will stand: the end of the ledger.
+    pub(crate) frames_at: At,
+    /// The clock frame that is in force behind the frames.
+    pub(crate) clock: Option<Timestamp>,
+    /// Rows of the index; `None` removes one.
+    pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// New ids.
+    pub(crate) ids: BTreeSet<IdPlace>,
+    /// New changes.
+    pub(crate) changes: BTreeMap<u64, Spot>,
+    /// Committed changes that new ones replace.
+    pub(crate) dead: BTreeSet<u64>,
+    /// New feeds and new states.
+    pub(crate) feeds: BTreeMap<FeedId, Feed>,
+    /// Ids of the new feeds, in the order of their numbers.
+    pub(crate) new_feeds: Vec<FeedId>,
+    /// New heads on the shelves.
+    pub(crate) heads: Vec<(ShelfName, [u8; 32], Head)>,
+    /// New heads of own feeds.
+    pub(crate) own_heads: BTreeMap<FeedId, FeedHead>,
+    /// Totals with all of this.
+    pub(crate) counts: Counts,
+    /// Highest change number with all of this.
+    pub(crate) last_change: u64,
+}
+
+impl Staging {
+    /// Starts empty, on what was committed.
+    pub(crate) fn on(tables: &Tables, frames_at: At) -> Self {
+        let (counts, last_change) = (tables.counts, tables.last_change);
+        Self { frames_at, counts, last_change, ..Self::default() }
+    }
+
+    /// Returns whether there is nothing to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.frames.is_empty() && self.own_heads.is_empty()
+    }
+
+    /// Returns whether the frame at `at` is not on the disk yet.
+    pub(crate) fn holds(&self, at: At) -> bool {
+        at.segment == self.frames_at.segment && self.frames_at.offset <= at.offset
+    }
+
+    /// Takes up the next change number for a record that had the number `before`.
+    pub(crate) fn change(&mut self, before: Option<u64>, spot: Spot) -> u64 {
+        if let Some(before) = before {
+            // A change that was never committed is simply forgotten.
+            if self.changes.remove(&before).is_none() {
+                self.dead.insert(before);
+            }
+        }
+        self.last_change += 1;
+        self.changes.insert(self.last_change, spot);
+        self.last_change
+    }
+
+    /// Moves everything into the tables; what is left is empty.
+    pub(crate) fn publish(&mut self, tables: &mut Tables, frames_at: At) {
+        let staged = std::mem::take(self);
+        for id in &staged.new_feeds {
+            let feed = staged.feeds.get(id).expect("a new feed is staged with its number");
+            tables.feeds.set(*id, feed.clone());
+        }
+        staged.feeds.into_iter().for_each(|(id, feed)| tables.feeds.set(id, feed));
+        tables.add_ids(staged.ids);
+        tables.add_changes(staged.dead, staged.changes);
+        for (name, id, head) in staged.heads {
+            // Copies the shelf only if a reader holds the last one.
+            let shelf: &mut Shelf = std::sync::Arc::make_mut(&mut tables.shelves[name as usize]);
+            shelf.set(id, head);
+        }
+        (tables.counts, tables.last_change) = (staged.counts, staged.last_change);
+        *self = Self::on(tables, frames_at);
+        // The buffer of the frames is used again.
+        self.frames = staged.frames;
+        self.frames.clear();
+    }
+}

@@ -1,0 +1,146 @@
+//! Fresh catch-up between two daemons on loopback: seconds from the start of the empty
+//! one until it holds everything, verified and durable; bytes on the wire; memory; an idle
+//! daemon's memory and time to open.
+//!
+//! `scripts/bench-catchup [RECORDS [SIGNERS]]` runs it in a network namespace of its own, so that
+//! the loopback counters show its bytes alone. Figures: docs/BENCHMARKS.md.
+
+#[path = "support.rs"]
+mod support;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use baraza_protocol::{
+    ingest::{ingest_identity, ingest_range},
+    store::Store,
+};
+use baraza_record::Timestamp;
+use baraza_store::{LedgerStore, Options};
+use support::{Author, Random, bytes_below, seconds, status_kb};
+
+fn main() {
+    let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse::<u64>().ok());
+    let (records, signers) = (numbers.next().unwrap_or(10_000), numbers.next().unwrap_or(100));
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    [&a, &b].into_iter().for_each(|home| init(home));
+    let bytes = fill(&a, records, signers);
+    println!(
+        "{records} records of {signers} signers, {} bytes on average, encoded",
+        bytes / records
+    );
+
+    let (open, alice) = seconds(|| Daemon::start(&a, None));
+    until_searchable(&a);
+    println!("open with {records} records: ready after {open:.3} s");
+    println!("idle: {:.1} MB resident", status_kb(alice.pid(), "VmRSS") as f64 / 1_024.0);
+
+    let before = loopback_bytes();
+    let (took, bob) = seconds(|| {
+        let bob = Daemon::start(&b, Some(&alice.address));
+        while status(&b, "records") < records || 0 < status(&b, "bodies_missing") {}
+        bob
+    });
+    let wire = loopback_bytes() - before;
+    println!(
+        "fresh catch-up: {took:.2} s from the start of the process, {:.0} records/s",
+        records as f64 / took
+    );
+    println!("bytes on the wire: {wire} ({:.2} of the records')", wire as f64 / bytes as f64);
+    let (indexed, ()) = seconds(|| until_searchable(&b));
+    println!("until all are searchable: {:.2} s", took + indexed);
+    for (name, daemon) in [("serving", &alice), ("fetching", &bob)] {
+        println!(
+            "peak memory, {name}: {:.1} MB",
+            status_kb(daemon.pid(), "VmHWM") as f64 / 1_024.0
+        );
+    }
+    let disk = bytes_below(&b.join("ledger")) + bytes_below(&b.join("sled"));
+    println!("disk: {:.3} of the records' bytes, index apart", disk as f64 / bytes as f64);
+}
+
+/// A daemon, killed when dropped.
+struct Daemon {
+    child: Child,
+    address: String,
+}
+
+impl Daemon {
+    fn start(home: &Path, bootstrap: Option<&str>) -> Self {
+        let mut command = program(home);
+        command.args(["--json", "start", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+        bootstrap.map(|address| command.args(["--bootstrap", address]));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the daemon starts");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("it was asked for");
+        BufReader::new(output).read_line(&mut line).expect("a ready line");
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("one object");
+        let address = ready["listen"][0].as_str().expect("an address").to_owned();
+        Self { child, address }
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn program(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baraza"));
+    command.arg("--home").arg(home).stdin(Stdio::null());
+    command
+}
+
+fn init(home: &Path) {
+    let made = program(home)
+        .args(["init", "--name", "Benchmark", "--language", "en", "--licence", "CC0-1.0"])
+        .args(["--no-passphrase", "--yes"])
+        .output()
+        .expect("it runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// Puts the records into the store of a home; returns their bytes.
+fn fill(home: &Path, records: u64, signers: u64) -> u64 {
+    let (mut store, _) = LedgerStore::open(home, &Options::default()).expect("the store opens");
+    let (mut random, mut bytes) = (Random(42), 0);
+    for number in 0..signers {
+        let mut author = Author::new(number);
+        ingest_identity(&mut store, &author.inception).expect("the identity is valid");
+        let share = records / signers + u64::from(number < records % signers);
+        let range: Vec<_> = (0..share).map(|_| author.lesson(&mut random)).collect();
+        bytes += range.iter().map(|record| record.encode().len() as u64).sum::<u64>();
+        for part in range.chunks(256) {
+            ingest_range(&mut store, part, Timestamp(1)).expect("the store takes it");
+        }
+        store.commit().expect("the disk takes it");
+    }
+    bytes
+}
+
+fn status(home: &Path, member: &str) -> u64 {
+    let output = program(home).args(["--json", "status"]).output().expect("it runs");
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    status[member].as_u64().unwrap_or(u64::from(member != "records"))
+}
+
+fn until_searchable(home: &Path) {
+    while 0 < status(home, "index_behind") {}
+}
+
+/// Returns the bytes that went over the loopback device.
+fn loopback_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let line = text.lines().find(|line| line.trim_start().starts_with("lo:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}

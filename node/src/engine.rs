@@ -1,0 +1,216 @@
+//! The service on its thread, the indexer on another, and what feeds them.
+//!
+//! ```text
+//! network --events--> screen thread --inputs--> service thread --effects--> network
+//!                        |                          |    ^
+//!                        +--requests--> answer pool  |    +-- calls of the API
+//!                                                    v
+//!                                               indexer thread
+//! ```
+//!
+//! Invariant: only the service thread writes; nothing waits for it but the screen thread.
+//! Not here: sockets (`daemon`), rules (`baraza-protocol`).
+//! Spec: docs/ARCHITECTURE.md, "Threads".
+
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
+
+use baraza_protocol::{
+    Config, Effect, Input, Service,
+    answer::answer,
+    net::{NetEffect, NetEvent},
+    screen::screen,
+    service::{CallId, ServiceError},
+    store::{Store, StoreRead},
+    wire::{Answer, Request},
+};
+use baraza_record::CentreId;
+use baraza_server::Call;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc, oneshot, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// Inputs that may wait for the service: a few batches of every session.
+pub(crate) const INPUTS_MAX: usize = 256;
+
+/// Commands that may wait for the service.
+pub(crate) const CALLS_MAX: usize = 64;
+
+/// Effects that may wait for the network.
+pub(crate) const EFFECTS_MAX: usize = 4_096;
+
+/// Events that may wait for the screen thread.
+pub(crate) const EVENTS_MAX: usize = 256;
+
+/// Most inputs that share one commit. With a full queue of single records that is one
+/// fsync for all of them; a commit never waits for more to come.
+const GROUP_MAX: usize = 256;
+
+/// Most requests of peers that are answered at once; others are told that we are busy.
+const ANSWERS_MAX: usize = 4;
+
+/// A running service.
+pub(crate) struct Engine<S: Store> {
+    /// Takes inputs.
+    pub(crate) inputs: mpsc::Sender<Input>,
+    /// Takes commands.
+    pub(crate) calls: mpsc::Sender<Call>,
+    /// The last change number that was committed.
+    pub(crate) changes: watch::Receiver<u64>,
+    thread: JoinHandle<S>,
+    stop: CancellationToken,
+}
+
+/// Everything the service thread has in hand.
+struct Loop<S: Store> {
+    service: Service<S>,
+    inputs: mpsc::Receiver<Input>,
+    calls: mpsc::Receiver<Call>,
+    effects: Option<mpsc::Sender<NetEffect>>,
+    replies: BTreeMap<CallId, oneshot::Sender<baraza_protocol::command::Reply>>,
+    changes: watch::Sender<u64>,
+    last_call: CallId,
+}
+
+impl<S: Store + Send + 'static> Engine<S> {
+    /// Starts the service on a thread of its own; `effects` goes to the network, if there is one.
+    pub(crate) fn start(
+        store: S,
+        config: Config,
+        effects: Option<mpsc::Sender<NetEffect>>,
+    ) -> Result<Self, ServiceError> {
+        let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
+        let (calls, calls_out) = mpsc::channel(CALLS_MAX);
+        let (changes, changes_out) = watch::channel(store.last_change());
+        let stop = CancellationToken::new();
+        let service = Service::new(store, config, clock::now())?;
+        let work = Loop {
+            service,
+            inputs: inputs_out,
+            calls: calls_out,
+            effects,
+            replies: BTreeMap::new(),
+            changes,
+            last_call: 0,
+        };
+        let (handle, stopping) = (Handle::current(), stop.clone());
+        let thread = std::thread::Builder::new()
+            .name("service".into())
+            .spawn(move || handle.block_on(work.run(stopping)))
+            .expect("the system starts a thread");
+        Ok(Self { inputs, calls, changes: changes_out, thread, stop })
+    }
+
+    /// Stops the service once it has committed what it was handed, and returns the store.
+    pub(crate) fn stop(self) -> S {
+        self.stop.cancel();
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl<S: Store> Loop<S> {
+    async fn run(mut self, stop: CancellationToken) -> S {
+        loop {
+            let due = self.service.poll_timeout().since(clock::now());
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(call) = self.calls.recv() => self.take_call(call),
+                Some(input) = self.inputs.recv() => self.service.handle(input, clock::now()),
+                () = tokio::time::sleep(Duration::from_millis(due)) => {
+                    self.service.handle_timeout(clock::now());
+                }
+            }
+            // What is already waiting shares this commit.
+            for _ in 1..GROUP_MAX {
+                if let Ok(call) = self.calls.try_recv() {
+                    self.take_call(call);
+                } else if let Ok(input) = self.inputs.try_recv() {
+                    self.service.handle(input, clock::now());
+                } else {
+                    break;
+                }
+            }
+            self.commit();
+        }
+        self.commit();
+        self.service.into_store()
+    }
+
+    fn take_call(&mut self, call: Call) {
+        self.last_call += 1;
+        self.replies.insert(self.last_call, call.reply);
+        let input = Input::Command { call: self.last_call, command: call.command };
+        self.service.handle(input, clock::now());
+    }
+
+    fn commit(&mut self) {
+        if let Err(error) = self.service.commit() {
+            tracing::error!(%error, "nothing more is written; run: baraza check");
+        }
+        let last = self.service.store().last_change();
+        self.changes.send_if_modified(|known| std::mem::replace(known, last) != last);
+        while let Some(effect) = self.service.poll_effect() {
+            match effect {
+                Effect::Reply { call, reply } => {
+                    // Whoever asked may have gone.
+                    let _ = self.replies.remove(&call).map(|sender| sender.send(reply));
+                }
+                Effect::Net(effect) => {
+                    if let Some(network) = &self.effects
+                        && network.try_send(effect).is_err()
+                    {
+                        // A session whose request is lost ends with the connection's time-out.
+                        tracing::debug!("the network takes no more; an effect was dropped");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes events from the network: answers requests, verifies what came, hands it on.
+///
+/// Runs on a thread of its own until the network or the service is gone.
+pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
+    mut events: mpsc::Receiver<NetEvent>,
+    inputs: &mpsc::Sender<Input>,
+    effects: &mpsc::Sender<NetEffect>,
+    reader: &R,
+    centre: CentreId,
+) {
+    let turns = Arc::new(Semaphore::new(ANSWERS_MAX));
+    while let Some(event) = events.blocking_recv() {
+        if let NetEvent::Request { ticket, bytes, .. } = &event {
+            let (ticket, bytes, effects) = (*ticket, bytes.clone(), effects.clone());
+            let respond = move |answer: Answer| {
+                let _ =
+                    effects.blocking_send(NetEffect::Respond { ticket, bytes: answer.encode() });
+            };
+            match Arc::clone(&turns).try_acquire_owned() {
+                Err(_) => respond(Answer::Busy),
+                Ok(turn) => {
+                    let reader = reader.clone();
+                    Handle::current().spawn_blocking(move || {
+                        respond(answer_bytes(&reader, centre, &bytes));
+                        drop(turn);
+                    });
+                }
+            }
+        }
+        if inputs.blocking_send(screen(event)).is_err() {
+            return;
+        }
+    }
+}
+
+fn answer_bytes(reader: &impl StoreRead, centre: CentreId, bytes: &[u8]) -> Answer {
+    let Ok(request) = Request::decode(bytes) else { return Answer::Unknown };
+    answer(reader, centre, &request).unwrap_or_else(|error| {
+        tracing::error!(%error, "a peer's request could not be answered");
+        Answer::Busy
+    })
+}

@@ -1,0 +1,163 @@
+//! What the command line needs of a node.
+//!
+//! Spec: docs/ARCHITECTURE.md, "Command line".
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, Problem};
+use baraza_cli::{
+    DemoOptions, DemoStep, Host, InitOptions, InitReport, Ready, RepairReport, StartOptions,
+};
+use baraza_protocol::store::{Store, StoreRead};
+use baraza_store::{CheckLevel, CheckReport, LedgerReader, LedgerStore, Options};
+use tokio::runtime::Runtime;
+
+use crate::{
+    client::{LocalClient, SocketClient},
+    config::Settings,
+    daemon, demo,
+    home::{self, Home},
+    indexer, init,
+    node::{self, Node, Purpose},
+};
+
+/// The program around the command line.
+pub(crate) struct Program;
+
+/// A node that serves one command; stopped when the command is done.
+pub(crate) struct Served {
+    node: Option<Node>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            let _entered = self.runtime.enter();
+            node.stop();
+        }
+    }
+}
+
+impl Host for Program {
+    fn default_home(&self) -> PathBuf {
+        let data =
+            std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+        let data = data.or_else(|| Some(std::env::home_dir()?.join(".local/share")));
+        data.unwrap_or_default().join("baraza")
+    }
+
+    fn client(&self, home: &Path) -> Result<Box<dyn Client>, ErrorBody> {
+        let home = Home::new(home);
+        let settings = Settings::load(&home)?;
+        let socket = home.socket();
+        let daemon = SocketClient::connect(&socket)
+            .map_err(|error| home::file_error("cannot reach the daemon at", &socket, &error))?;
+        if let Some(daemon) = daemon {
+            return Ok(Box::new(daemon));
+        }
+        Ok(Box::new(local_client(&home, &settings)?))
+    }
+
+    fn init(&self, home: &Path, options: InitOptions) -> Result<InitReport, ErrorBody> {
+        init::init(&Home::new(home), options)
+    }
+
+    fn start(
+        &self,
+        home: &Path,
+        options: StartOptions,
+        ready: &mut dyn FnMut(&Ready),
+    ) -> Result<(), ErrorBody> {
+        daemon::start(&Home::new(home), options, ready)
+    }
+
+    fn check(&self, home: &Path, full: bool) -> Result<CheckReply, ErrorBody> {
+        let home = Home::new(home);
+        Settings::load(&home)?;
+        let opened = node::open_store(&home)?;
+        let level = if full { CheckLevel::Full } else { CheckLevel::Ledger };
+        check_store(&opened.store.reader(), level)
+    }
+
+    fn repair(&self, home: &Path) -> Result<RepairReport, ErrorBody> {
+        let home = Home::new(home);
+        Settings::load(&home)?;
+        let failed = |error: baraza_store::OpenError| node::open_error(&home, &error);
+        let options = Options { rebuild: true, ..Options::default() };
+        let (store, report) = LedgerStore::open(home.path(), &options).map_err(failed)?;
+        let mut steps = node::notes(&report);
+        let index = home.index();
+        if index.exists() {
+            fs::remove_dir_all(&index)
+                .map_err(|error| home::file_error("cannot remove", &index, &error))?;
+            steps.push(
+                "the search index was removed; it is made anew by the next start or search".into(),
+            );
+        }
+        let checked = check_store(&store.reader(), CheckLevel::Ledger)?;
+        Ok(RepairReport { steps, records: store.counts().records, lost: checked.problems })
+    }
+
+    fn confirm_recovery(&self, home: &Path) -> Result<(), ErrorBody> {
+        let home = Home::new(home);
+        home.require()?;
+        let note = home.recovery_note();
+        if let Ok(folder) = fs::read_to_string(&note)
+            && Path::new(&folder).join("next-key.pem").exists()
+        {
+            return Err(ErrorBody::new(
+                ErrorCode::Home,
+                format!("the recovery key is still in {folder}"),
+            )
+            .with_hint("move that folder off this machine first"));
+        }
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(home::file_error("cannot remove", &note, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn demo(&self, options: DemoOptions, tell: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {
+        demo::run(options, tell)
+    }
+}
+
+/// Opens the node of `home` inside this process.
+fn local_client(home: &Home, settings: &Settings) -> Result<LocalClient<Served>, ErrorBody> {
+    let runtime: Runtime = daemon::runtime()?;
+    let purpose = Purpose { effects: None, bootstrap: Vec::new() };
+    let node = node::inside(runtime.handle(), || Node::open(home, settings, purpose))?;
+    runtime.block_on(node.unlock(home, None))?;
+    let (reader, index) = (node.reader.clone(), Arc::clone(&node.index));
+    let before_search = move || indexer::catch_up(&reader, &*index).map(|_| ());
+    let handle = runtime.handle().clone();
+    Ok(LocalClient {
+        router: node.router.clone(),
+        before_search: Box::new(before_search),
+        keep: Some(Served { node: Some(node), runtime: handle }),
+        runtime,
+    })
+}
+
+fn check_store(reader: &LedgerReader, level: CheckLevel) -> Result<CheckReply, ErrorBody> {
+    let report: CheckReport =
+        reader.check(level).map_err(|error| ErrorBody::new(ErrorCode::Store, error.to_string()))?;
+    let problems = report.problems.into_iter().map(|rule| Problem {
+        field: "store".into(),
+        rule,
+        value: String::new(),
+    });
+    Ok(CheckReply {
+        frames: report.frames,
+        records: report.records,
+        bytes: report.ledger_bytes,
+        problems: problems.collect(),
+    })
+}

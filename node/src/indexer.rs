@@ -1,0 +1,95 @@
+//! Keeps the full-text index behind the store, never ahead of it.
+//!
+//! Invariant: the index is derived; whatever goes wrong here costs a rebuild.
+//! Spec: docs/ARCHITECTURE.md, "Derived state".
+
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
+
+use baraza_protocol::{
+    effective::{Effective, IndexAction},
+    index::{Index, IndexDoc, IndexPosition},
+    store::StoreRead,
+};
+use baraza_record::RecordId;
+use tokio::{runtime::Handle, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+/// Changes that one commit of the index covers.
+const CHANGES_MAX: usize = 1_000;
+
+/// Wait for more changes before a commit (0.1 s): one commit costs as much as many records.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Wait before the index's writer is closed (30 s): it holds 15 MB.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Wait after a failure (30 s).
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Brings the index up to the store. Returns whether anything was to do.
+pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool, String> {
+    let mut worked = false;
+    loop {
+        let position = index.position().map_err(|error| error.to_string())?;
+        let mut after = position.change;
+        if position.epoch != reader.epoch() {
+            index.clear().map_err(|error| error.to_string())?;
+            after = 0;
+        }
+        let changes = reader.changes(after, CHANGES_MAX).map_err(|error| error.to_string())?;
+        let Some((last, _)) = changes.last() else { return Ok(worked) };
+        let mut effective = Effective::new(reader);
+        // The last word on a record counts: an index takes what to put and what to remove
+        // without an order between them.
+        let mut verdicts = BTreeMap::new();
+        for (_, place) in &changes {
+            for action in effective.index_actions(place).map_err(|error| error.to_string())? {
+                match action {
+                    IndexAction::Put(doc) => verdicts.insert(doc.id, Some(*doc)),
+                    IndexAction::Remove(id) => verdicts.insert(id, None),
+                };
+            }
+        }
+        let gone = |(id, doc): (&RecordId, &Option<IndexDoc>)| doc.is_none().then_some(*id);
+        let remove: Vec<_> = verdicts.iter().filter_map(gone).collect();
+        let put: Vec<_> = verdicts.into_values().flatten().collect();
+        let position = IndexPosition { epoch: reader.epoch(), change: *last };
+        index.apply(&put, &remove, position).map_err(|error| error.to_string())?;
+        worked = true;
+    }
+}
+
+/// Follows the store on a thread of its own until `stop`.
+pub(crate) fn follow(
+    reader: Arc<dyn StoreRead>,
+    index: Arc<dyn Index>,
+    mut changes: watch::Receiver<u64>,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    let handle = Handle::current();
+    let run = move || {
+        while !stop.is_cancelled() {
+            let wait = match catch_up(&*reader, &*index) {
+                Ok(_) => IDLE,
+                Err(error) => {
+                    tracing::warn!(error, "search is behind; it is tried again");
+                    RETRY
+                }
+            };
+            handle.block_on(async {
+                tokio::select! {
+                    () = stop.cancelled() => (),
+                    changed = changes.changed() => match changed {
+                        Ok(()) => tokio::time::sleep(GATHER).await,
+                        Err(_) => stop.cancel(),
+                    },
+                    () = tokio::time::sleep(wait) => index.idle(),
+                }
+            });
+        }
+    };
+    std::thread::Builder::new()
+        .name("indexer".into())
+        .spawn(run)
+        .expect("the system starts a thread")
+}

@@ -1,0 +1,203 @@
+//! `baraza init`: a centre, its keys and its first node.
+//!
+//! Invariant: the configuration file is written last, so that a home is either whole or
+//! not there.
+//! Spec: docs/OPERATIONS.md, "Making a centre"; docs/PROTOCOL.md, section 5.
+
+use std::path::{Path, PathBuf};
+
+use baraza_api::{ErrorBody, ErrorCode};
+use baraza_cli::{InitOptions, InitReport};
+use baraza_identity::{
+    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, NAME_CHARS_MAX, Operator, Role,
+    SignedEvent,
+};
+use baraza_network::{parse_address, peer_id_text};
+use baraza_protocol::ingest::ingest_identity;
+use baraza_protocol::store::Store;
+use baraza_record::{CentreId, SecretKey, body, hash, language, vocab};
+use zeroize::Zeroizing;
+
+use crate::{
+    clock,
+    config::{Defaults, HOME_VERSION, Network, Settings},
+    home::{self, Home},
+    keys, node,
+};
+
+/// What lies in the recovery folder beside the key.
+const RECOVERY_TEXT: &str = include_str!("recovery.txt");
+
+/// The keys of a new centre.
+struct NewKeys {
+    root: SecretKey,
+    next: SecretKey,
+    operator: SecretKey,
+    node: SecretKey,
+}
+
+/// Makes a centre and its first node.
+pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, ErrorBody> {
+    if home.exists() {
+        let what = format!("there is already a node in {}", home.path().display());
+        return Err(ErrorBody::new(ErrorCode::Home, what)
+            .with_hint("choose another folder with --home DIR, or run: baraza status"));
+    }
+    let (defaults, country) = check(&options)?;
+    let recovery = options.recovery.clone().unwrap_or_else(|| beside(home.path()));
+    if recovery.starts_with(home.path()) {
+        let what = format!("the recovery folder {} lies inside the home", recovery.display());
+        return Err(ErrorBody::new(ErrorCode::Invalid, what)
+            .with_hint("name a folder elsewhere, best on a USB stick: --recovery DIR"));
+    }
+    let made = NewKeys {
+        root: keys::generate(),
+        next: keys::generate(),
+        operator: keys::generate(),
+        node: keys::generate(),
+    };
+    let inception = inception(&options.name, country, &made);
+    let centre = CentreId(inception.id().0);
+    let passphrase = options.passphrase.as_ref().map(|text| text.as_str());
+    write_keys(home, &recovery, &made, passphrase)?;
+    write_identity(home, &inception)?;
+    let network = Network {
+        listen: match options.listen.is_empty() {
+            true => Network::default().listen,
+            false => options.listen,
+        },
+        bootstrap: options.bootstrap,
+        mdns: options.mdns,
+    };
+    let settings = Settings { version: HOME_VERSION, centre, defaults, network };
+    let note = recovery.display().to_string();
+    home::create_private_file(&home.recovery_note(), note.as_bytes())?;
+    home::create_private_file(&home.config(), settings.to_toml().as_bytes())?;
+    Ok(InitReport {
+        centre,
+        name: options.name,
+        peer_id: peer_id_text(&made.node.public()),
+        home: home.path().to_owned(),
+        recovery,
+    })
+}
+
+/// Checks the options before anything is written.
+fn check(options: &InitOptions) -> Result<(Defaults, Option<[u8; 2]>), ErrorBody> {
+    let invalid = |what: String| ErrorBody::new(ErrorCode::Invalid, what);
+    let chars = options.name.chars().count();
+    if options.name.trim().is_empty()
+        || NAME_CHARS_MAX < chars
+        || options.name.chars().any(char::is_control)
+    {
+        return Err(invalid(format!(
+            "name of the centre: 1 to {NAME_CHARS_MAX} characters without control characters, got {chars}"
+        )));
+    }
+    let country = options.country.as_deref().map(vocab::parse_country).transpose();
+    let country = country.map_err(|error| {
+        invalid(format!("country: {error}"))
+            .with_hint("give an ISO 3166-1 code such as KE, or a name")
+    })?;
+    let language = language::canonical_language(&options.language).map_err(|error| {
+        invalid(format!("language: {error}")).with_hint("give a BCP 47 tag such as en, sw or pt-BR")
+    })?;
+    if let Some(contact) = &options.contact
+        && body::mailbox(contact).is_none()
+    {
+        return Err(invalid(format!(
+            "contact: `{contact}` is not a mailbox such as office@centre.example"
+        )));
+    }
+    for address in options.listen.iter().chain(&options.bootstrap) {
+        parse_address(address).map_err(|error| invalid(error.to_string()))?;
+    }
+    let defaults = Defaults {
+        language,
+        licence: Some(options.licence.clone()),
+        contact: options.contact.clone(),
+        countries: country.iter().cloned().collect(),
+    };
+    let code = country.and_then(|code| code.as_bytes().try_into().ok());
+    Ok((defaults, code))
+}
+
+fn inception(name: &str, country: Option<[u8; 2]>, keys: &NewKeys) -> SignedEvent {
+    let label = |text: &str| text.to_owned();
+    let mut operators = vec![
+        Operator {
+            key: keys.operator.public(),
+            capabilities: Capabilities::PUBLISH.and(Capabilities::RETRACT),
+            label: label("operator"),
+        },
+        Operator {
+            key: keys.node.public(),
+            capabilities: Capabilities::NODE,
+            label: label("node"),
+        },
+    ];
+    operators.sort_by_key(|operator| operator.key);
+    let mut nonce = [0; 16];
+    nonce.copy_from_slice(&keys::random()[..16]);
+    let event = IdentityEvent {
+        version: EVENT_VERSION,
+        kind: EventKind::INCEPTION,
+        seq: 0,
+        prev: None,
+        role: Role::Centre,
+        name: name.to_owned(),
+        country,
+        root_keys: vec![keys.root.public()],
+        root_threshold: 1,
+        next_digests: vec![hash::key_digest(&keys.next.public())],
+        next_threshold: 1,
+        operators,
+        created_ms: clock::now(),
+        nonce,
+    };
+    SignedEvent::sign(event, &[&keys.root])
+}
+
+fn write_keys(
+    home: &Home,
+    recovery: &Path,
+    made: &NewKeys,
+    passphrase: Option<&str>,
+) -> Result<(), ErrorBody> {
+    home::create_private_dir(home.path())?;
+    home::create_private_dir(&home.keys())?;
+    home::create_private_dir(recovery)?;
+    keys::store(&recovery.join("next-key.pem"), &made.next, passphrase)?;
+    home::create_private_file(&recovery.join("READ-ME.txt"), RECOVERY_TEXT.as_bytes())?;
+    keys::store(&home.keys().join(keys::ROOT), &made.root, passphrase)?;
+    keys::store(&home.keys().join(keys::OPERATOR), &made.operator, passphrase)?;
+    keys::store(&home.keys().join(keys::NODE), &made.node, None)
+}
+
+fn write_identity(home: &Home, inception: &SignedEvent) -> Result<(), ErrorBody> {
+    let mut store = node::open_store(home)?.store;
+    let kept = ingest_identity(&mut store, &inception.encode()).map(|_| ());
+    let kept = kept.map_err(|error| error.to_string());
+    kept.and_then(|()| store.commit().map_err(|error| error.to_string())).map_err(|error| {
+        ErrorBody::new(ErrorCode::Store, format!("cannot keep the identity: {error}"))
+    })
+}
+
+/// Returns the folder beside `home` for the recovery key.
+fn beside(home: &Path) -> PathBuf {
+    let mut name = home.file_name().unwrap_or_default().to_owned();
+    name.push("-recovery");
+    home.with_file_name(name)
+}
+
+/// Reads the node key's seed.
+pub(crate) fn node_seed(home: &Home) -> Result<Zeroizing<[u8; 32]>, ErrorBody> {
+    match keys::load(&home.keys().join(keys::NODE), None) {
+        Ok(key) => Ok(Zeroizing::new(key.to_seed())),
+        Err(keys::KeyError::File(error)) => Err(error),
+        Err(keys::KeyError::Passphrase) => Err(ErrorBody::new(
+            ErrorCode::Home,
+            "the node key is encrypted: the daemon must be able to read it by itself",
+        )),
+    }
+}

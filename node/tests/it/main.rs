@@ -1,0 +1,11 @@
+//! End to end: the built program, real daemons, sockets on loopback.
+//!
+//! Invariant: tests wait on what the program says, with a deadline of two minutes; each
+//! has folders and ports of its own.
+
+mod bad_input;
+mod bundles;
+mod crash;
+mod drafts;
+mod exchange;
+mod harness;
