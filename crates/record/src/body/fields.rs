@@ -72,6 +72,7 @@ const LESSON: &[FieldSpec] = &[
         ValueKind::Code(&["design", "procurement", "implementation", "monitoring", "closure"]),
         "when in the work it arose",
     ),
+    CONTACT,
     FieldSpec::new(
         "sensitivity_checked",
         ValueKind::Confirmed,
