@@ -18,16 +18,17 @@ pub(crate) struct SocketClient {
     path: std::path::PathBuf,
 }
 
-/// A node inside this process: whatever it needs is kept in `keep`.
+/// A node inside this process. Members are dropped from the first to the last: the node
+/// stops while its runtime still runs.
 pub(crate) struct LocalClient<K> {
-    /// Runs the handlers.
-    pub(crate) runtime: Runtime,
+    /// Stops the node when it is dropped.
+    pub(crate) _node: K,
     /// The API.
     pub(crate) router: Router,
     /// Called before a search, which must cover what was just published.
     pub(crate) before_search: Box<dyn Fn() -> Result<(), String>>,
-    /// Stopped when the client is dropped.
-    pub(crate) keep: Option<K>,
+    /// Runs the handlers.
+    pub(crate) runtime: Runtime,
 }
 
 impl SocketClient {

@@ -140,8 +140,8 @@ fn local_client(home: &Home, settings: &Settings) -> Result<LocalClient<Served>,
     let handle = runtime.handle().clone();
     Ok(LocalClient {
         router: node.router.clone(),
+        _node: Served { node: Some(node), runtime: handle },
         before_search: Box::new(before_search),
-        keep: Some(Served { node: Some(node), runtime: handle }),
         runtime,
     })
 }

@@ -12,9 +12,13 @@ fn a_bundle_carries_everything_and_importing_it_twice_changes_nothing() {
     let bundle = scene.path().join("a.baraza").display().to_string();
     assert_eq!(alice.run(&["bundle", "create", &bundle]).code, 0);
     let first = bob.json(&["bundle", "import", &bundle]);
-    assert_eq!(first[0]["inserted"], 5, "{first}");
+    assert_eq!(first[0]["imported"]["inserted"], 5, "{first}");
     let again = bob.json(&["bundle", "import", &bundle]);
-    assert_eq!((&again[0]["inserted"], &again[0]["duplicates"]), (&0.into(), &5.into()), "{again}");
+    assert_eq!(
+        (&again[0]["imported"]["inserted"], &again[0]["imported"]["duplicates"]),
+        (&0.into(), &5.into()),
+        "{again}"
+    );
     assert_eq!(bob.json(&["list", "--limit", "10"]).as_array().unwrap().len(), 5);
     assert_eq!(bob.run(&["verify", &bundle]).code, 0);
 }

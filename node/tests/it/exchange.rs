@@ -44,7 +44,7 @@ fn a_record_too_large_for_gossip_reaches_a_node_that_was_away() {
     let c = carol.start(&[&a.address]);
     agree(&[&alice, &bob, &carol], 0);
     c.stop();
-    let long = "Thirty wells were drilled and kept. ".repeat(300);
+    let long = "Thirty wells were drilled and kept. ".repeat(250);
     let draft = format!(
         "---\nkind: practice\nlanguage: en\ntitle: Long\ncountries: [KE]\nsdg: [6.1]\nstatus: completed\n\
          maturity: good\nevidence: monitoring\n---\n## summary\nShort.\n## challenge\nDry.\n## solution\n{long}\n"
