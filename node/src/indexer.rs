@@ -32,7 +32,7 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
     loop {
         let position = index.position().map_err(|error| error.to_string())?;
         let mut after = position.change;
-        if position.epoch != reader.epoch() {
+        if position != IndexPosition::default() && position.epoch != reader.epoch() {
             index.clear().map_err(|error| error.to_string())?;
             after = 0;
         }

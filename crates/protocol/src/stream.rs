@@ -17,6 +17,12 @@ use crate::{
     store::{Branch, Place, Store, StoreError},
 };
 
+/// Most bodies that wait for a header of their own to come behind them.
+const BODIES_MAX: usize = 64;
+
+/// Bytes of bodies in one run after which it is ingested (4 MiB).
+const RUN_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+
 /// Takes frames in order and ingests what they make up.
 #[derive(Debug)]
 pub struct Intake {
@@ -67,13 +73,14 @@ impl Intake {
             // An erased body stays where it was, as zeros.
             Frame::Payload { payload, .. } if frame::is_erased(&payload) => Ok(()),
             Frame::Payload { record, payload } => {
-                match self.run.last_mut() {
-                    Some(last) if last.id() == record => {
-                        last.attach(payload);
-                    }
-                    _ => self.bodies.push((record, payload)),
+                match self.run.iter_mut().rev().find(|header| header.id() == record) {
+                    Some(header) => header.attach(payload),
+                    None => self.bodies.push((record, payload)),
                 }
-                Ok(())
+                match BODIES_MAX < self.bodies.len() {
+                    true => self.flush(store),
+                    false => Ok(()),
+                }
             }
             Frame::Signature { record, signature } => {
                 self.flush(store)?;
@@ -119,11 +126,9 @@ impl Intake {
         });
         if !follows {
             self.flush(store)?;
-        } else if self.run.len() == ANCHOR_HEADERS_MAX {
+        } else if self.run.len() == ANCHOR_HEADERS_MAX || RUN_BYTES_MAX <= self.run_bytes() {
             // What stands behind the last good signature may be covered by one that follows.
-            let rest = self.ingest_run(store)?;
-            self.take_bodies(store)?;
-            self.run = rest;
+            self.run = self.ingest_run(store)?;
             if self.run.len() == ANCHOR_HEADERS_MAX {
                 self.flush(store)?;
             }
@@ -132,14 +137,15 @@ impl Intake {
         Ok(())
     }
 
+    fn run_bytes(&self) -> usize {
+        let body = |record: &SignedRecord| record.payload().map_or(0, |body| body.body.len());
+        self.run.iter().map(body).sum()
+    }
+
     /// Ingests the run in hand, then bodies that came apart from their headers.
     fn flush<S: Store>(&mut self, store: &mut S) -> Result<(), StoreError> {
         let rest = self.ingest_run(store)?;
         self.done.rejected += rest.len() as u64;
-        self.take_bodies(store)
-    }
-
-    fn take_bodies<S: Store>(&mut self, store: &mut S) -> Result<(), StoreError> {
         for (id, payload) in std::mem::take(&mut self.bodies) {
             let place = place_of(store, &id)?;
             match place.map(|place| ingest::ingest_body(store, &place, &payload)) {

@@ -44,6 +44,8 @@ pub struct TantivyIndex {
     schema: Schema,
     fields: Fields,
     live: RwLock<Arc<Live>>,
+    /// What the last commit covers; asked for often, and while files are being replaced.
+    position: RwLock<IndexPosition>,
     writing: Mutex<Writing>,
 }
 
@@ -67,18 +69,24 @@ impl TantivyIndex {
     pub fn open(dir: &Path) -> Result<Self, IndexError> {
         let (schema, fields) = Fields::schema();
         let live = folder::open(dir, &schema)?;
+        let position = RwLock::new(live.position()?);
         Ok(Self {
             dir: dir.to_owned(),
             analyzer: Analyzer::new(),
             schema,
             fields,
             live: RwLock::new(Arc::new(live)),
+            position,
             writing: Mutex::default(),
         })
     }
 
     fn live(&self) -> Arc<Live> {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_position(&self, position: IndexPosition) {
+        *self.position.write().unwrap_or_else(PoisonError::into_inner) = position;
     }
 
     /// A thread that panicked left at most an uncommitted writer, which is never committed.
@@ -149,7 +157,7 @@ impl TantivyIndex {
 
 impl Index for TantivyIndex {
     fn position(&self) -> Result<IndexPosition, IndexError> {
-        self.live().position()
+        Ok(*self.position.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn apply(
@@ -167,6 +175,7 @@ impl Index for TantivyIndex {
         };
         self.commit(&mut writer, put, remove, position).map_err(failed("cannot commit"))?;
         live.reader.reload().map_err(failed("cannot read after a commit"))?;
+        self.set_position(position);
         *writing = Writing { writer: Some(writer), used_since_idle: true };
         Ok(())
     }
@@ -179,6 +188,7 @@ impl Index for TantivyIndex {
         }
         let live = folder::recreate(&self.dir, &self.schema)?;
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+        self.set_position(IndexPosition::default());
         Ok(())
     }
 

@@ -1,0 +1,9 @@
+//! The store against its contract, against the model, and against a bad disk.
+//!
+//! Invariant under test: what was acknowledged is kept, and damage costs what it hits.
+
+mod contract;
+mod damage;
+mod durability;
+mod home;
+mod support;
