@@ -140,7 +140,10 @@ pub(crate) struct Init {
     /// Leave the operator key without a passphrase
     #[arg(long, conflicts_with = "passphrase_file")]
     pub(crate) no_passphrase: bool,
-    /// Do not look for nodes of the local network
+    /// Find nodes of the local network, and be found there
+    #[arg(long, conflicts_with = "no_mdns")]
+    pub(crate) mdns: bool,
+    /// Stay unseen on the local network; this is so without a terminal to ask on
     #[arg(long)]
     pub(crate) no_mdns: bool,
     #[command(flatten)]

@@ -45,6 +45,12 @@ To see several centres at work first, without leaving a trace: baraza demo
     ))
 }
 
+/// Asks whether the node shows itself on the local network; no, if there is nobody to ask.
+fn find_local_nodes(shell: &mut Shell<'_, '_>) -> Result<bool, Failure> {
+    let answer = shell.ask("Find nodes on the local network, and be found there? [y/N] ")?;
+    Ok(answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes")))
+}
+
 /// Makes a centre and its first node.
 pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure> {
     let (mut country, mut contact) = (args.country, args.contact);
@@ -77,7 +83,7 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure>
         contact,
         recovery: args.recovery,
         passphrase,
-        mdns: !args.no_mdns,
+        mdns: args.mdns || (!args.no_mdns && find_local_nodes(shell)?),
         listen: args.addresses.listen,
         bootstrap: args.addresses.bootstrap,
     };
