@@ -140,7 +140,13 @@ impl<S: Store> Loop<S> {
         self.service.into_store()
     }
 
+    /// Handles a call after every input that was there before it: a key that was unlocked
+    /// is at hand when the next call publishes.
     fn take_call(&mut self, call: Call) {
+        for _ in 0..INPUTS_MAX {
+            let Ok(input) = self.inputs.try_recv() else { break };
+            self.service.handle(input, clock::now());
+        }
         self.last_call += 1;
         self.replies.insert(self.last_call, call.reply);
         let input = Input::Command { call: self.last_call, command: call.command };

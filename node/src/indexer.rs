@@ -17,8 +17,12 @@ use tokio_util::sync::CancellationToken;
 /// Changes that one commit of the index covers.
 const CHANGES_MAX: usize = 1_000;
 
-/// Wait for more changes before a commit (0.1 s): one commit costs as much as many records.
-const GATHER: Duration = Duration::from_millis(100);
+/// The store must be quiet for this long before its changes are indexed (0.2 s): one commit
+/// costs as much as many records, and a catch-up needs the processor itself.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Longest wait for quiet (5 s).
+const QUIET_MAX: Duration = Duration::from_secs(5);
 
 /// Wait before the index's writer is closed (30 s): it holds 15 MB.
 const IDLE: Duration = Duration::from_secs(30);
@@ -37,7 +41,10 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
             after = 0;
         }
         let changes = reader.changes(after, CHANGES_MAX).map_err(|error| error.to_string())?;
-        let Some((last, _)) = changes.last() else { return Ok(worked) };
+        let Some((last, _)) = changes.last() else {
+            pass_over(reader, index, position)?;
+            return Ok(worked);
+        };
         let mut effective = Effective::new(reader);
         // The last word on a record counts: an index takes what to put and what to remove
         // without an order between them.
@@ -57,6 +64,27 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         index.apply(&put, &remove, position).map_err(|error| error.to_string())?;
         worked = true;
     }
+}
+
+/// Moves the index over change numbers that nothing stands for any more.
+fn pass_over(
+    reader: &dyn StoreRead,
+    index: &dyn Index,
+    position: IndexPosition,
+) -> Result<(), String> {
+    let end = IndexPosition { epoch: reader.epoch(), change: reader.last_change() };
+    match position == end || end.change == 0 {
+        true => Ok(()),
+        false => index.apply(&[], &[], end).map_err(|error| error.to_string()),
+    }
+}
+
+/// Waits until nothing has changed for a moment.
+async fn quiet(changes: &mut watch::Receiver<u64>) {
+    let waiting =
+        async { while let Ok(Ok(())) = tokio::time::timeout(QUIET, changes.changed()).await {} };
+    // Whatever else happens, what came first is searchable in a while.
+    let _ = tokio::time::timeout(QUIET_MAX, waiting).await;
 }
 
 /// Follows the store on a thread of its own until `stop`.
@@ -80,7 +108,7 @@ pub(crate) fn follow(
                 tokio::select! {
                     () = stop.cancelled() => (),
                     changed = changes.changed() => match changed {
-                        Ok(()) => tokio::time::sleep(GATHER).await,
+                        Ok(()) => quiet(&mut changes).await,
                         Err(_) => stop.cancel(),
                     },
                     () = tokio::time::sleep(wait) => index.idle(),

@@ -150,7 +150,7 @@ pub(crate) struct Init {
     pub(crate) addresses: Addresses,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PassphraseFile {
     /// File whose first line is the passphrase of the operator key
     #[arg(long, value_name = "FILE")]
@@ -212,6 +212,8 @@ pub(crate) struct Publish {
     /// Leave out the drafts that cannot be published
     #[arg(long)]
     pub(crate) skip_invalid: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseFile,
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +228,8 @@ pub(crate) struct Revise {
     /// Publish although something looks like personal data
     #[arg(long)]
     pub(crate) allow_personal_data: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseFile,
 }
 
 #[derive(Debug, Args)]
@@ -238,6 +242,8 @@ pub(crate) struct Retract {
     /// In words, for everybody
     #[arg(long)]
     pub(crate) note: Option<String>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseFile,
 }
 
 /// What both lists and searches are narrowed to.
@@ -349,7 +355,7 @@ pub(crate) enum Centre {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Check every signature too
+    /// Read every record as well, with its place, its id and its body
     #[arg(long)]
     pub(crate) full: bool,
 }

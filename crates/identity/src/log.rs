@@ -45,11 +45,23 @@ impl Log {
     ///
     /// Any of [`LogError`].
     pub fn from_events<T: AsRef<[u8]>>(signed: &[T]) -> Result<Self, LogError> {
+        let log = Self::from_kept(signed)?;
+        for event in signed {
+            SignedEvent::decode(event.as_ref())?.verify()?;
+        }
+        Ok(log)
+    }
+
+    /// Reads a log from events that were verified before they were kept.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`] if they are not what was kept.
+    pub fn from_kept<T: AsRef<[u8]>>(signed: &[T]) -> Result<Self, LogError> {
         match signed {
             [] => Err(LogError::Empty),
             [inception] => {
-                let event = SignedEvent::decode(inception.as_ref())?;
-                event.verify()?;
+                let event = SignedEvent::decode_kept(inception.as_ref())?;
                 Ok(Self { id: CentreId(event.id().0), events: vec![event] })
             }
             more => Err(LogError::TooMany { events: more.len() }),

@@ -4,7 +4,7 @@
 //! its bytes, so a copy with a spoilt signature never shuts out the good one; a quiet
 //! network is not a faulty one (P3 and P3b are off).
 //! Not here: what is valid (`baraza-protocol`).
-//! Spec: docs/PROTOCOL.md, section 7.3.
+//! Spec: docs/PROTOCOL.md, section 7.5.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -208,7 +208,8 @@ pub fn ingest_body<S: Store>(
     Ok(true)
 }
 
-/// Reads the identity log of a centre, if one is held.
+/// Reads the identity log of a centre, if one is held. Its signatures were checked when it
+/// was kept.
 ///
 /// # Errors
 ///
@@ -221,7 +222,7 @@ pub fn log_of(
     if events.is_empty() {
         return Ok(None);
     }
-    let log = Log::from_events(&events).map_err(|error| StoreError::Damaged {
+    let log = Log::from_kept(&events).map_err(|error| StoreError::Damaged {
         what: format!("identity log of centre {centre}: {error}"),
     })?;
     Ok(Some(log))
@@ -303,6 +304,11 @@ impl<S: Store> Placing<'_, S> {
         // After a fork only its evidence is kept: which branch goes on is the author's to say.
         if self.state.fork.is_some() {
             return self.keep_evidence(record, false);
+        }
+        // One before it was not kept.
+        if seq != self.state.chain.seq + 1 {
+            self.done.deferred += 1;
+            return Ok(());
         }
         if header.prev != self.state.chain.id {
             self.done.diverged = Some(seq);

@@ -7,6 +7,8 @@
 
 pub mod answer;
 pub mod command;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod effective;
 mod entropy;
 pub mod holders;

@@ -33,6 +33,9 @@ use crate::{
 /// Requests under way at once: enough to hide the delay of a satellite link behind one batch.
 pub const WINDOW: usize = 4;
 
+/// Answers of "busy" that one session takes; each halves the number of requests under way.
+pub const BUSY_MAX: u32 = 64;
+
 /// Most requests of one session. At 100 records a batch: a million records.
 pub const REQUESTS_MAX: u32 = 10_000;
 
@@ -58,7 +61,9 @@ pub enum Outcome {
     Agreed,
     /// All that the peer gave is here; the sides still differ.
     Differ,
-    /// The peer was busy, left, or did not answer.
+    /// The peer had too much to do.
+    Busy,
+    /// The peer left or did not answer.
     Failed(String),
     /// The peer broke the rules.
     Violated(String),
@@ -84,6 +89,8 @@ pub struct Session {
     outbox: VecDeque<(RequestId, Request)>,
     asked: BTreeMap<RequestId, Asked>,
     arrived: BTreeMap<RequestId, Screened>,
+    window: usize,
+    busy_left: u32,
     requests_left: u32,
     heads_left: usize,
     batch_records: u64,
@@ -95,6 +102,7 @@ pub struct Session {
     proved: bool,
     final_compare: bool,
     failed_parts: bool,
+    given_up: BTreeSet<FeedId>,
     strangers: u32,
     /// Parts that came before the records that they follow.
     early: BTreeMap<(FeedId, Seq), (Wanted, Vec<VerifiedRecord>)>,
@@ -163,6 +171,8 @@ impl Session {
             outbox: VecDeque::new(),
             asked: BTreeMap::new(),
             arrived: BTreeMap::new(),
+            window: WINDOW,
+            busy_left: BUSY_MAX,
             requests_left: REQUESTS_MAX,
             heads_left: HEADS_TOTAL_MAX,
             batch_records: plan::BATCH_RECORDS_START,
@@ -173,6 +183,7 @@ impl Session {
             proved: false,
             final_compare: false,
             failed_parts: false,
+            given_up: BTreeSet::new(),
             strangers: 0,
             early: BTreeMap::new(),
             early_bytes: 0,
@@ -242,9 +253,7 @@ impl Session {
                 Ok(more) => learnt.extend(more),
                 Err(take::TakeError::Store(error)) => return Err(error.into()),
                 Err(take::TakeError::Violation(what)) => self.finish(Outcome::Violated(what)),
-                Err(take::TakeError::Busy) => {
-                    self.finish(Outcome::Failed("the peer is busy".into()))
-                }
+                Err(take::TakeError::Busy(asked)) => self.slow_down(asked),
             }
             if self.outcome.is_some() {
                 break;
@@ -266,6 +275,16 @@ impl Session {
     /// Returns whether the session waits for the answer to `request`.
     pub fn awaits(&self, request: RequestId) -> bool {
         self.asked.contains_key(&request)
+    }
+
+    /// The peer has too much to do: asks for less at once, and ends if that is nothing.
+    fn slow_down(&mut self, asked: Asked) {
+        if self.asked.is_empty() || self.busy_left == 0 {
+            return self.finish(Outcome::Busy);
+        }
+        self.busy_left -= 1;
+        self.window = (self.window / 2).max(1);
+        self.put_back(asked);
     }
 
     fn finish(&mut self, outcome: Outcome) {

@@ -11,7 +11,7 @@
 //! with little-endian integers and CRC-32 (IEEE). The marker cannot occur in UTF-8 text, so
 //! the next frame after damage is found without knowing where the last one ended.
 //! Not here: files (`baraza-store`), what a frame is worth (`baraza-protocol`).
-//! Spec: docs/PROTOCOL.md, section 5.
+//! Spec: docs/PROTOCOL.md, section 8.1.
 
 mod reader;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Words and "phrases"; a leading `-` excludes, a leading `+` demands.
 //! Invariant: every text has a meaning; there is no syntax error.
 //! Not here: where a word is looked for (`query`).
-//! Spec: docs/API.md, "Search".
+//! Spec: docs/OPERATIONS.md, "Search".
 
 use baraza_protocol::index::QUERY_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 
-use baraza_protocol::store::{PAGE_MAX, StoreError, StoreRead};
+use baraza_protocol::store::{PAGE_MAX, StoreError};
 use baraza_record::frame::{Frame, FrameReader, ReadError};
 
 use crate::{
@@ -74,11 +74,13 @@ impl<L: Layer> Ledger<L> {
         // Only what is there now: a writer may be at work behind it.
         let file = std::io::Read::take(File::open(&path).map_err(fail())?, bytes);
         let mut reader = FrameReader::new(file);
-        while let Some(next) = reader.next() {
+        for next in reader.by_ref() {
             match next {
                 Ok((at, Frame::Unknown { kind, .. })) => {
                     report.frames += 1;
-                    report.note(format!("segment {segment:08}: frame of unknown kind {kind} at {at}"));
+                    report.note(format!(
+                        "segment {segment:08}: frame of unknown kind {kind} at {at}"
+                    ));
                 }
                 Ok(_) => report.frames += 1,
                 Err(ReadError::Damaged(damage)) => {

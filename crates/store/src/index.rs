@@ -79,14 +79,17 @@ pub(crate) fn open(dir: &Path) -> Result<(Opened, Option<PathBuf>), OpenError> {
             Refusal::System(error) => return Err(OpenError::io("opening the index")(error)),
             Refusal::Damaged(why) if !snapshots_removed => {
                 tracing::warn!(why, "the index is damaged, trying without its snapshots");
-                remove_snapshots(&path).map_err(OpenError::io("removing snapshots of the index"))?;
+                remove_snapshots(&path)
+                    .map_err(OpenError::io("removing snapshots of the index"))?;
                 snapshots_removed = true;
             }
             Refusal::Damaged(why) if aside.is_none() => {
                 tracing::warn!(why, "the index is damaged and set aside");
                 aside = Some(set_aside(dir)?);
             }
-            Refusal::Damaged(why) => return Err(OpenError::io("making a new index")(fault::damaged(why))),
+            Refusal::Damaged(why) => {
+                return Err(OpenError::io("making a new index")(fault::damaged(why)));
+            }
         }
     }
     unreachable!("every attempt returns or is followed by another")
@@ -132,8 +135,14 @@ pub(crate) fn apply(
 }
 
 /// Marks the index as in use and returns when that is on the disk: after a power cut the
-/// change numbers that were given out since then are not given out twice in one epoch.
-pub(crate) fn begin(dir: &Path, index: &Db, epoch: u64, end: At, last: u64) -> Result<(), StoreError> {
+/// next process knows that change numbers were given out that it does not see.
+pub(crate) fn begin(
+    dir: &Path,
+    index: &Db,
+    epoch: u64,
+    end: At,
+    last: u64,
+) -> Result<(), StoreError> {
     let mut rows = BTreeMap::new();
     rows.insert(keys::META_CLEAN.to_vec(), None);
     rows.insert(keys::META_EPOCH.to_vec(), Some(epoch.to_be_bytes().to_vec()));
@@ -198,8 +207,7 @@ fn decode_feed(row: &[u8]) -> Option<Feed> {
 
 /// Returns where a feed stands on the public shelf, `None` if it is not public.
 pub(crate) fn public_head(state: &FeedState) -> Option<Head> {
-    let head = Head { seq: state.shelf.seq, id: state.shelf.id.0, forked: state.fork.is_some() };
-    (state.audience == Audience::Public).then_some(head)
+    (state.audience == Audience::Public).then(|| state.head())
 }
 
 /// Returns where an identity log stands on its shelf. An inception is number 0; a shelf
@@ -296,7 +304,8 @@ fn load_records(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
     let (mut ids, mut changes) = (Vec::new(), Vec::new());
     for row in index.scan_prefix([keys::SLOTS]) {
         let (key, row) = row.map_err(fault::io("reading the index"))?;
-        let first = keys::first_of_slots(&key).ok_or_else(|| fault::damaged("index key of slots"))?;
+        let first =
+            keys::first_of_slots(&key).ok_or_else(|| fault::damaged("index key of slots"))?;
         for (seq, slot) in slot::all(&row, first.seq)? {
             let spot = Spot { seq, ..first };
             ids.push(IdPlace::new(&slot.entry.id, spot));

@@ -34,6 +34,9 @@ use crate::{
 /// Bytes between two frames that are read over rather than around (4 KiB): one page.
 const READ_OVER_BYTES: usize = 4 * 1_024;
 
+/// Key and value of a row of the index.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 /// The writer of a store.
 pub type LedgerStore = Ledger<Writer>;
 
@@ -90,7 +93,10 @@ pub struct Writer {
 /// Who looks: a reader has nothing staged.
 pub trait Layer: Send + Sync {
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "implemented here only; callers never see what is staged")]
+    #[expect(
+        private_interfaces,
+        reason = "implemented here only; callers never see what is staged"
+    )]
     fn staged(&self) -> Option<&Staging>;
 }
 
@@ -123,7 +129,7 @@ impl<L: Layer> Ledger<L> {
         prefix: &[u8],
         after: Option<&[u8]>,
         count: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    ) -> Result<Vec<Row>, StoreError> {
         let from = after.map_or_else(|| prefix.to_vec(), |after| [after, &[0]].concat());
         let staged = self.layer.staged().map(|staged| staged.rows.range(from.clone()..));
         let staged = staged.into_iter().flatten().take_while(|(key, _)| key.starts_with(prefix));
@@ -134,7 +140,8 @@ impl<L: Layer> Ledger<L> {
         });
         let (mut found, mut next) = (Vec::new(), stored.next().transpose());
         while found.len() < count {
-            let below = next.as_ref().map_err(|error| fault::io("reading the index")(error.clone()))?;
+            let below =
+                next.as_ref().map_err(|error| fault::io("reading the index")(error.clone()))?;
             let (key, row) = match (staged.peek(), below) {
                 (None, None) => break,
                 (Some((key, _)), below) if below.as_ref().is_none_or(|(k, _)| ***key <= **k) => {
@@ -203,7 +210,8 @@ impl<L: Layer> Ledger<L> {
     /// Puts a record together from its frames and checks that it is the one.
     fn assemble(&self, spot: Spot, slot: &Slot, spans: &Spans) -> Result<SignedRecord, StoreError> {
         let id = slot.entry.id;
-        let fail = |what: &str| fault::damaged(format!("record {id} at {}: {what}", slot.header_at));
+        let fail =
+            |what: &str| fault::damaged(format!("record {id} at {}: {what}", slot.header_at));
         let frame = |at, bytes| {
             let frame = Frame::decode(spans.get(at, bytes).ok_or_else(|| fail("not read"))?);
             frame.map(|(frame, _)| frame).map_err(|why| fail(&why.to_string()))
@@ -263,7 +271,9 @@ impl<L: Layer> Ledger<L> {
         if let Some(staged) = self.layer.staged().filter(|staged| staged.holds(at)) {
             let start = (at.offset - staged.frames_at.offset) as usize;
             let region = staged.frames.get(start..start + bytes);
-            return region.map(<[u8]>::to_vec).ok_or_else(|| fault::damaged(format!("no frame at {at}")));
+            return region
+                .map(<[u8]>::to_vec)
+                .ok_or_else(|| fault::damaged(format!("no frame at {at}")));
         }
         if let Some(staged) = self.layer.staged() {
             let end = at.plus(bytes);
@@ -282,7 +292,7 @@ impl<L: Layer> Ledger<L> {
 impl LedgerStore {
     /// Returns where the ledger ends on the disk: everything before it is fsynced.
     pub fn durable_end(&self) -> At {
-        self.layer.staging.frames_at
+        self.shared.segments.synced()
     }
 }
 
@@ -291,8 +301,12 @@ struct Spans(BTreeMap<At, Vec<u8>>);
 
 impl Spans {
     fn get(&self, at: At, bytes: usize) -> Option<&[u8]> {
-        let (start, span) = self.0.range(..=at).next_back()?;
-        let from = at.offset.checked_sub(start.offset)? as usize;
-        (start.segment == at.segment).then(|| span.get(from..from + bytes))?
+        // Mostly the span that starts last; a body that came late may lie in a longer one.
+        let before = self.0.range(..=at).rev().take_while(|(start, _)| start.segment == at.segment);
+        let mut covering = before.filter_map(|(start, span)| {
+            let from = (at.offset - start.offset) as usize;
+            span.get(from..from + bytes)
+        });
+        covering.next()
     }
 }

@@ -5,7 +5,7 @@
 //! never needed for durability, and is rebuilt from the ledger whenever it is in doubt.
 //! Invariant: what `commit` has returned for is fsynced in the ledger.
 //! Not here: what may be stored (`baraza-protocol`), the format of frames (`baraza-record`).
-//! Spec: docs/PROTOCOL.md, section 5; docs/STORAGE.md.
+//! Spec: docs/PROTOCOL.md, section 8; docs/STORAGE.md.
 
 mod check;
 mod fault;

@@ -40,6 +40,13 @@ pub struct Options {
     pub rebuild: bool,
 }
 
+/// Change numbers that are passed over after a process that did not end in order (2^24).
+///
+/// It may have given out numbers that sled had not written when the power went, and an
+/// index may cover them. They are not given out again; sled writes every 500 ms, in which
+/// far fewer changes fit.
+const LOST_CHANGES_MAX: u64 = 1 << 24;
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -112,7 +119,8 @@ impl LedgerStore {
         home::make_dir(&dir.join("ledger"))?;
         let mut report = RecoveryReport::default();
         let disk = Disk::new(dir, options.floor_bytes);
-        report.ballast_dropped = disk.drop_ballast().map_err(OpenError::io("looking at the disk"))?;
+        report.ballast_dropped =
+            disk.drop_ballast().map_err(OpenError::io("looking at the disk"))?;
         let (own_heads, unreadable) = OwnHeadsFile::load(&dir.join("ledger"))
             .map_err(OpenError::io("reading the own heads"))?;
 
@@ -120,11 +128,15 @@ impl LedgerStore {
         let end = end_of(&segments, &mut report)?;
         let opened = open_index(dir, end, options.rebuild, &mut report)?;
         let applied = opened.applied.unwrap_or(At::START);
-        let kept = opened.epoch.filter(|_| opened.clean && applied == end && report.rebuilt.is_none());
+        let kept = opened.epoch.filter(|_| report.rebuilt.is_none());
         let epoch = kept.unwrap_or_else(rand::random);
+        let in_order = kept.is_none() || (opened.clean && applied == end);
 
         let Opened { index, mut tables, .. } = opened;
         tables.counts.ledger_bytes = segments.list()?.iter().map(|(_, bytes)| bytes).sum();
+        if !in_order {
+            tables.last_change += LOST_CHANGES_MAX;
+        }
         let mut closing = Closing::new(index.clone());
         // Until everything is in place, whatever ends this is not an orderly close.
         closing.not_in_order();
@@ -157,9 +169,19 @@ impl LedgerStore {
     }
 
     /// Reads in what the index lacks and begins to write.
-    fn settle(&mut self, applied: At, end: At, report: &mut RecoveryReport) -> Result<(), OpenError> {
+    fn settle(
+        &mut self,
+        applied: At,
+        end: At,
+        report: &mut RecoveryReport,
+    ) -> Result<(), OpenError> {
         let end = if applied == end { end } else { replay::run(self, applied, report)? };
         self.layer.replay = None;
+        if end != At::START {
+            // A process that was killed may have written what it never flushed. From here on it
+            // is shown, and must not go with the next power cut.
+            self.shared.segments.sync(end)?;
+        }
         {
             let mut tables = self.shared.tables_mut();
             tables.counts.ledger_bytes =

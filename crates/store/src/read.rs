@@ -7,7 +7,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use baraza_protocol::store::{
-    Branch, Counts, Entry, FeedState, PAGE_MAX, Place, ShelfName, StoreError, StoreRead, Table,
+    Branch, Counts, Entry, FeedState, Local, PAGE_MAX, Place, ShelfName, StoreError, StoreRead,
+    Table,
 };
 use baraza_reconcile::Shelf;
 use baraza_record::{CentreId, FeedId, RecordId, Seq, SignedRecord};
@@ -103,7 +104,7 @@ impl<L: Layer> StoreRead for Ledger<L> {
             let start_at = seq;
             let slots_of_row = slot::all(&row, first)?.into_iter();
             for (at, slot) in slots_of_row.skip_while(|(at, _)| *at < start_at) {
-                bytes = bytes.saturating_add(slot.wire_bytes());
+                bytes = bytes.saturating_add(slot.record_bytes());
                 if at != seq || to < seq || (bytes_max < bytes && !slots.is_empty()) {
                     break 'rows;
                 }
@@ -189,7 +190,8 @@ impl<L: Layer> StoreRead for Ledger<L> {
     fn centres(&self, after: Option<CentreId>, count: usize) -> Result<Vec<CentreId>, StoreError> {
         let (count, after) = (count.min(PAGE_MAX), after.map(|centre| centre.0));
         let shelf = self.shelf(ShelfName::Identities);
-        let mut found: Vec<_> = shelf.page(after.as_ref(), count).map(|(id, _)| CentreId(*id)).collect();
+        let mut found: Vec<_> =
+            shelf.page(after.as_ref(), count).map(|(id, _)| CentreId(*id)).collect();
         if let Some(staged) = self.layer.staged() {
             let ours = staged.heads.iter().filter(|(name, ..)| *name == ShelfName::Identities);
             let new = ours.filter(|(_, id, _)| after.is_none_or(|after| after < *id));
@@ -214,7 +216,7 @@ impl<L: Layer> StoreRead for Ledger<L> {
         Ok(self.row(&keys::local(table, key))?.map(|value| value.to_vec()))
     }
 
-    fn locals(&self, table: Table, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn locals(&self, table: Table, prefix: &[u8]) -> Result<Vec<Local>, StoreError> {
         let rows = self.rows(&keys::local(table, prefix), None, usize::MAX)?;
         Ok(rows.into_iter().map(|(key, value)| (key[1..].to_vec(), value)).collect())
     }

@@ -171,14 +171,14 @@ fn read_segment(
     let path = store.shared.segments.path(from.segment);
     let fail = || fault::io(format!("reading {}", path.display()));
     let mut file = File::open(&path).map_err(fail())?;
-    let mut reader = if from.offset == 0 {
+    let reader = if from.offset == 0 {
         FrameReader::new(file)
     } else {
         file.seek(SeekFrom::Start(from.offset.into())).map_err(fail())?;
         FrameReader::resume(file, from.offset.into())
     };
     let mut frames: u64 = 0;
-    while let Some(next) = reader.next() {
+    for next in reader {
         let (offset, frame) = match next {
             Ok(read) => read,
             Err(ReadError::Damaged(damage)) if damage.torn => return Ok(Some(damage)),
@@ -196,7 +196,7 @@ fn read_segment(
         }
         intake.take(store, frame)?;
         frames += 1;
-        if frames % GROUP_FRAMES == 0 {
+        if frames.is_multiple_of(GROUP_FRAMES) {
             store.commit()?;
         }
     }

@@ -68,12 +68,27 @@ impl std::fmt::Display for At {
 pub(crate) struct Segments {
     dir: PathBuf,
     open: Mutex<BTreeMap<u32, Arc<File>>>,
+    synced: Mutex<At>,
 }
 
 impl Segments {
     /// Makes a handle on the segments in `dir`.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, open: Mutex::new(BTreeMap::new()) }
+        Self { dir, open: Mutex::default(), synced: Mutex::new(At::START) }
+    }
+
+    /// Returns the end of what is fsynced.
+    pub(crate) fn synced(&self) -> At {
+        *self.synced.lock().expect("no thread panics while it holds the lock")
+    }
+
+    /// Returns when the ledger is on the disk up to `end`.
+    pub(crate) fn sync(&self, end: At) -> Result<(), StoreError> {
+        let synced = self.file(end.segment)?.sync_data();
+        synced.map_err(fault::io(format!("flushing the ledger up to {end}")))?;
+        let mut synced = self.synced.lock().expect("no thread panics while it holds the lock");
+        *synced = (*synced).max(end);
+        Ok(())
     }
 
     /// Returns the numbers and lengths of the segments, in order.
@@ -116,9 +131,8 @@ impl Segments {
             let file = options.open(&path).map_err(fail())?;
             self.remember(at.segment, Arc::new(file));
         }
-        let file = self.file(at.segment)?;
-        file.write_all_at(bytes, at.offset.into()).map_err(fail())?;
-        file.sync_data().map_err(fail())?;
+        self.file(at.segment)?.write_all_at(bytes, at.offset.into()).map_err(fail())?;
+        self.sync(at.plus(bytes.len()))?;
         if new {
             home::sync_dir(&self.dir).map_err(fail())?;
         }

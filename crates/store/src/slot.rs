@@ -20,6 +20,9 @@ pub(crate) const ROW_SLOTS: u64 = 16;
 /// Bytes of a slot.
 const SLOT_BYTES: usize = 1 + 1 + 2 + 32 + 8 + 8 + 8 + 2 + 8 + 4;
 
+/// Bytes of a record besides header and body: signature, salt and lengths.
+const BESIDES_BYTES: usize = 96;
+
 const BODY_MASK: u8 = 0b0000_0011;
 const SIGNATURE_MASK: u8 = 0b0000_1100;
 const LATE_SIGNATURE: u8 = 0b0001_0000;
@@ -65,17 +68,13 @@ impl Slot {
         PAYLOAD_FRAME_BYTES + self.body_bytes as usize
     }
 
-    /// Returns how many bytes the record has on its own (`SignedRecord::encode`).
-    pub(crate) fn wire_bytes(&self) -> usize {
-        let header = usize::from(self.header_bytes);
-        let signature = if self.entry.signature == SignatureState::Missing { 0 } else { 64 };
-        let payload = match self.entry.body {
-            BodyState::Present => {
-                16 + varint_bytes(self.body_bytes as usize) + self.body_bytes as usize
-            }
+    /// Returns about how many bytes the record takes on its own, as the model counts them.
+    pub(crate) fn record_bytes(&self) -> usize {
+        let body = match self.entry.body {
+            BodyState::Present => self.body_bytes as usize,
             BodyState::Missing | BodyState::Erased => 0,
         };
-        varint_bytes(header) + header + 1 + signature + 1 + payload
+        usize::from(self.header_bytes) + body + BESIDES_BYTES
     }
 
     fn encode_into(&self, index: u8, out: &mut Vec<u8>) {
@@ -198,15 +197,6 @@ fn decode(bytes: &[u8]) -> Result<Slot, StoreError> {
     Slot::decode(bytes).ok_or_else(|| fault::damaged("index row with an unknown state"))
 }
 
-/// Returns the length of a bincode integer.
-fn varint_bytes(value: usize) -> usize {
-    match value {
-        0..251 => 1,
-        251..65_536 => 3,
-        _ => 5,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +212,7 @@ mod tests {
         };
         let at = |offset| At { segment: 2, offset };
         let (header_at, payload_at) = (at(n as u32), at(1 + n as u32));
-        let late_signature = n % 2 == 0;
+        let late_signature = n.is_multiple_of(2);
         Slot { entry, late_signature, header_at, header_bytes: 300, payload_at, body_bytes: 9 }
     }
 

@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     fn spot(n: u64) -> Spot {
-        let branch = if n % 3 == 0 { Branch::Other } else { Branch::Main };
+        let branch = if n.is_multiple_of(3) { Branch::Other } else { Branch::Main };
         Spot { feed: n as u32 % 7, seq: n << 30, branch }
     }
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use baraza_protocol::store::{
-    BodyState, Branch, FeedHead, FeedState, Place, ShelfName, SignatureState, Store,
-    StoreError, StoreRead, Table,
+    BodyState, Branch, FeedHead, FeedState, Place, ShelfName, SignatureState, Store, StoreError,
+    StoreRead, Table,
 };
 use baraza_record::{
     CentreId, EventId, FeedId, Payload, RecordId, Timestamp, VerifiedRecord,

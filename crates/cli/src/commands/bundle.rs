@@ -3,7 +3,7 @@
 //! Invariant: a bundle appears under its name only when it is whole and on the disk; an
 //! import sends whole frames only, and sending them again changes nothing.
 //! Not here: what a frame is worth (`baraza-protocol`), checks without a node (`verify`).
-//! Spec: docs/OPERATIONS.md, "Bundles"; docs/PROTOCOL.md, section 5.
+//! Spec: docs/OPERATIONS.md, "Bundles"; docs/PROTOCOL.md, section 8.2.
 
 use std::{
     fs::{self, File},

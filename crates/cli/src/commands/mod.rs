@@ -6,6 +6,7 @@ mod bundle;
 mod centre;
 mod exchange;
 mod keep;
+mod key;
 mod node;
 mod publish;
 mod query;
@@ -28,7 +29,7 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Init(args) => node::init(shell, args),
         Command::Start(args) => node::start(shell, args),
         Command::Status(args) => node::status(shell, &args),
-        Command::Unlock(args) => node::unlock(shell, &args),
+        Command::Unlock(args) => key::unlock(shell, &args),
         Command::Demo(args) => node::demo(shell, &args),
         Command::New(args) => publish::new(shell, &args),
         Command::Publish(args) => publish::publish(shell, &args),

@@ -4,12 +4,11 @@
 
 use std::{fs, io};
 
-use baraza_api::{ErrorCode, StatusView, UnlockRequest};
+use baraza_api::{ErrorCode, StatusView};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::{
-    args::{Demo, Init, Start, Status, Unlock},
+    args::{Demo, Init, Start, Status},
     clock,
     error::{Failure, failure},
     host::{DemoOptions, InitOptions, Passphrase, StartOptions},
@@ -221,30 +220,6 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     facts.add("Digest", Safe(&status.set_digest).to_string());
     facts.add("Version", Safe(&status.version).to_string());
     facts
-}
-
-/// Unlocks the operator key of the running node.
-pub(super) fn unlock(shell: &mut Shell<'_, '_>, args: &Unlock) -> Result<(), Failure> {
-    let client = shell.client()?;
-    let passphrase = match args.passphrase.read()? {
-        Some(passphrase) => passphrase,
-        None => match shell.ask_secret("Passphrase of the operator key: ")? {
-            Some(passphrase) => passphrase,
-            None => {
-                let what = "there is no terminal to ask for the passphrase";
-                return Err(failure(ErrorCode::BadRequest, what).hint("add --passphrase-file FILE"));
-            }
-        },
-    };
-    // The request wants a string of its own; it is taken back and overwritten.
-    let request = UnlockRequest { passphrase: passphrase.to_string() };
-    let reply = client.post::<serde_json::Value>("/v1/unlock", &request);
-    drop(Zeroizing::new(request.passphrase));
-    reply?;
-    match shell.json {
-        true => shell.print_json(&json!({ "unlocked": true })),
-        false => shell.print("The operator key can sign until the node stops.\n"),
-    }
 }
 
 /// Shows several nodes at work.

@@ -18,9 +18,9 @@ use baraza_api::{
 use baraza_formats::{Draft, FILE_BYTES_MAX};
 use baraza_record::{Kind, body};
 
-use super::id_prefix;
+use super::{id_prefix, key};
 use crate::{
-    args::{self, New, Retract, Revise},
+    args::{self, New, PassphraseFile, Retract, Revise},
     error::{Failure, failure},
     output::{Table, count},
     safe::Safe,
@@ -51,6 +51,7 @@ struct Rules {
     dry_run: bool,
     allow_personal_data: bool,
     skip_invalid: bool,
+    passphrase: PassphraseFile,
 }
 
 /// Writes the template of a draft.
@@ -81,6 +82,7 @@ pub(super) fn publish(shell: &mut Shell<'_, '_>, args: &args::Publish) -> Result
         dry_run: args.dry_run,
         allow_personal_data: args.allow_personal_data,
         skip_invalid: args.skip_invalid,
+        passphrase: args.passphrase.clone(),
     };
     send(shell, drafts, &rules)
 }
@@ -102,7 +104,8 @@ pub(super) fn revise(shell: &mut Shell<'_, '_>, args: &Revise) -> Result<(), Fai
         }
     }
     let Revise { dry_run, allow_personal_data, .. } = *args;
-    send(shell, drafts, &Rules { dry_run, allow_personal_data, skip_invalid: false })
+    let passphrase = args.passphrase.clone();
+    send(shell, drafts, &Rules { dry_run, allow_personal_data, skip_invalid: false, passphrase })
 }
 
 /// Withdraws a record.
@@ -115,7 +118,9 @@ pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Fa
         return Ok(());
     }
     let request = RetractRequest { reason: args.reason, note: args.note };
-    let retraction: Published = client.post(format!("/v1/records/{id}/retract"), &request)?;
+    let path = format!("/v1/records/{id}/retract");
+    let retraction: Published =
+        key::signed(shell, &*client, &args.passphrase, || client.post(path.as_str(), &request))?;
     match shell.json {
         true => shell.print_json(&retraction),
         false => shell.print(format!("Retracted {} by {}\n", id.short(), retraction.id.short())),
@@ -256,7 +261,8 @@ fn send_one(
     request: &PublishRequest,
     rules: &Rules,
 ) -> Result<Vec<Published>, Failure> {
-    let mut reply: PublishReply = client.post("/v1/records", request)?;
+    let mut reply: PublishReply =
+        key::signed(shell, client, &rules.passphrase, || client.post("/v1/records", request))?;
     if !reply.refused {
         return Ok(std::mem::take(&mut reply.published));
     }

@@ -3,7 +3,7 @@
 //! Invariant: nothing here asks a node; what is counted as authentic has a valid signature
 //! of its own or is chained to a later record that has one.
 //! Not here: whether a record counts, which depends on all that a node holds.
-//! Spec: docs/PROTOCOL.md, sections 3.6 and 5.
+//! Spec: docs/PROTOCOL.md, sections 3.6, 5 and 8.
 
 use std::{
     collections::BTreeMap,

@@ -297,19 +297,24 @@ fn the_key_is_unlocked_from_a_file_or_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("passphrase");
     std::fs::write(&file, "open sesame\nsecond line").unwrap();
-    let node = || Node::default().json("POST /v1/unlock", &json!({}));
+    let unlocking = || Node::default().json("GET /v1/status", &status());
+    let node = || unlocking().json("POST /v1/unlock", &json!({}));
     let from_file = ["unlock", "--passphrase-file", file.to_str().unwrap()];
     for (arguments, person) in
         [(&from_file[..], None), (&["unlock"], Some(Person(vec!["open sesame"])))]
     {
         let program = Program::with(node());
         assert_eq!(run_with(&program, arguments, person, None).exit, 0);
-        let body = program.node.requests.borrow()[0].body.clone().unwrap().1;
+        let body = program.node.requests.borrow()[1].body.clone().unwrap().1;
         assert_eq!(body, br#"{"passphrase":"open sesame"}"#);
     }
-    assert_eq!(run(&Program::with(Node::default()), &["unlock"]).exit, 2);
+    assert_eq!(run(&Program::with(unlocking()), &["unlock"]).exit, 2);
     std::fs::write(&file, "\n").unwrap();
-    assert_eq!(run(&Program::with(Node::default()), &from_file).exit, 3);
+    assert_eq!(run(&Program::with(unlocking()), &from_file).exit, 3);
+    let mut alone = status();
+    alone.daemon = false;
+    let alone = Program::with(Node::default().json("GET /v1/status", &alone));
+    assert_eq!(run(&alone, &["unlock"]).exit, 7);
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::store::{
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     working: State,
+    changed: bool,
     committed: MemoryReader,
 }
 
@@ -47,7 +48,12 @@ impl MemoryStore {
     pub fn new(epoch: u64) -> Self {
         let working = State { epoch, ..State::default() };
         let committed = MemoryReader(Arc::new(RwLock::new(working.clone())));
-        Self { working, committed }
+        Self { working, changed: false, committed }
+    }
+
+    fn change(&mut self) -> &mut State {
+        self.changed = true;
+        &mut self.working
     }
 
     /// Returns the store as it is after a crash: what was committed.
@@ -55,7 +61,7 @@ impl MemoryStore {
     pub fn crashed(&self) -> Self {
         let working = self.committed.lock().clone();
         let committed = MemoryReader(Arc::new(RwLock::new(working.clone())));
-        Self { working, committed }
+        Self { working, changed: false, committed }
     }
 }
 
@@ -275,10 +281,10 @@ impl Store for MemoryStore {
         event: &EventId,
         signed: &[u8],
     ) -> Result<(), StoreError> {
-        self.working.identities.entry(*centre).or_default().push(signed.to_vec());
+        self.change().identities.entry(*centre).or_default().push(signed.to_vec());
         // An inception is number 0; a shelf counts from 1.
         let head = Head { seq: seq + 1, id: event.0, forked: false };
-        self.working.shelf_mut(ShelfName::Identities).set(centre.0, head);
+        self.change().shelf_mut(ShelfName::Identities).set(centre.0, head);
         Ok(())
     }
 
@@ -297,22 +303,22 @@ impl Store for MemoryStore {
         };
         let (id, kind) = (record.id(), record.header().kind);
         let entry = Entry { id, kind, change: 0, arrived_ms: now, body, signature };
-        self.working.records.insert(place, (entry, Arc::new(record.record().clone())));
-        self.working.renumber(&place);
+        self.change().records.insert(place, (entry, Arc::new(record.record().clone())));
+        self.change().renumber(&place);
         Ok(())
     }
 
     fn put_payload(&mut self, place: &Place, payload: &Payload) -> Result<(), StoreError> {
-        self.working.alter(place, |entry, wire| {
+        self.change().alter(place, |entry, wire| {
             entry.body = BodyState::Present;
             wire.payload = Some(payload.clone());
         });
-        self.working.renumber(place);
+        self.change().renumber(place);
         Ok(())
     }
 
     fn put_signature(&mut self, place: &Place, signature: &Signature) -> Result<(), StoreError> {
-        self.working.alter(place, |entry, wire| {
+        self.change().alter(place, |entry, wire| {
             entry.signature = SignatureState::Checked;
             wire.signature = Some(*signature);
         });
@@ -321,9 +327,9 @@ impl Store for MemoryStore {
 
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError> {
         if state.audience == Audience::Public {
-            self.working.shelf_mut(ShelfName::Public).set(feed.0, state.head());
+            self.change().shelf_mut(ShelfName::Public).set(feed.0, state.head());
         }
-        self.working.feeds.insert(*feed, state.clone());
+        self.change().feeds.insert(*feed, state.clone());
         Ok(())
     }
 
@@ -333,16 +339,16 @@ impl Store for MemoryStore {
     }
 
     fn touch(&mut self, place: &Place) -> Result<(), StoreError> {
-        self.working.renumber(place);
+        self.change().renumber(place);
         Ok(())
     }
 
     fn erase(&mut self, place: &Place) -> Result<(), StoreError> {
-        self.working.alter(place, |entry, wire| {
+        self.change().alter(place, |entry, wire| {
             entry.body = BodyState::Erased;
             wire.payload = None;
         });
-        self.working.renumber(place);
+        self.change().renumber(place);
         Ok(())
     }
 
@@ -354,15 +360,32 @@ impl Store for MemoryStore {
     ) -> Result<(), StoreError> {
         let key = (table, key.to_vec());
         match value {
-            Some(value) => self.working.locals.insert(key, value.to_vec()),
-            None => self.working.locals.remove(&key),
+            Some(value) => self.change().locals.insert(key, value.to_vec()),
+            None => self.change().locals.remove(&key),
         };
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
+        if !std::mem::take(&mut self.changed) {
+            return Ok(());
+        }
         *self.committed.0.write().expect("no reader panics while it holds the lock") =
             self.working.clone();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_keeps_the_contract() {
+        let mut epoch = 0;
+        crate::conformance::run(&mut || {
+            epoch += 1;
+            MemoryStore::new(epoch)
+        });
     }
 }

@@ -35,6 +35,9 @@ const BACKOFF_MS: u64 = 2_000;
 /// Longest such wait (5 min).
 const BACKOFF_MAX_MS: u64 = 300_000;
 
+/// Longest wait for a peer that is busy (15 s): it is well and will have time again.
+const BUSY_WAIT_MAX_MS: u64 = 15_000;
+
 /// Wait after a session that brought something and left the sides different (2 s).
 const AGAIN_MS: u64 = 2_000;
 
@@ -55,7 +58,9 @@ pub(super) struct Link {
     pub(super) compare_at: Timestamp,
     /// Sessions in a row that failed.
     pub(super) failures: u32,
-    /// Why the last one did.
+    /// Sessions in a row for which the peer was too busy.
+    busy: u32,
+    /// Why the last one failed.
     pub(super) last_failure: Option<String>,
     /// What both sides held when a session last brought nothing and left them different.
     pub(super) fruitless: Option<(Hello, Hello)>,
@@ -75,6 +80,7 @@ impl Link {
         Self {
             compare_at: now,
             failures: 0,
+            busy: 0,
             last_failure: None,
             fruitless: None,
             dry: 0,
@@ -116,9 +122,18 @@ impl Link {
         let brought = session.gains() != Gains::default();
         match outcome {
             Outcome::Failed(why) | Outcome::Violated(why) => {
-                self.failures = self.failures.saturating_add(1);
+                // Whoever brings something before it fails is worth another try soon.
+                self.failures = if brought { 1 } else { self.failures.saturating_add(1) };
                 self.last_failure = Some(why);
                 self.compare_at = now.plus_ms(backoff_ms(self.failures));
+                return;
+            }
+            Outcome::Busy => {
+                self.last_failure = Some("the peer is busy".to_owned());
+                self.busy = if brought { 1 } else { self.busy.saturating_add(1) };
+                let wait = backoff_ms(self.busy).min(BUSY_WAIT_MAX_MS);
+                self.retry_at = now.plus_ms(wait);
+                self.compare_at = self.retry_at;
                 return;
             }
             Outcome::Agreed => (self.dry, self.retry_at, self.fruitless) = (0, now, None),
@@ -133,7 +148,7 @@ impl Link {
                 self.fruitless = self.theirs.clone().map(|theirs| (ours, theirs));
             }
         }
-        (self.failures, self.last_failure) = (0, None);
+        (self.failures, self.busy, self.last_failure) = (0, 0, None);
     }
 }
 
@@ -195,6 +210,10 @@ impl Links {
     }
 
     pub(super) fn listening(&mut self, address: String) {
+        if !self.online {
+            // The first dials need not wait for the next look at what is due.
+            self.next_tick = Timestamp::default();
+        }
         self.online = true;
         if !self.listen.contains(&address) {
             self.listen.push(address);

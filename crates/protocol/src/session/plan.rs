@@ -14,7 +14,7 @@ use crate::{
     wire::{BATCH_BYTES, BODIES_MAX, HEADS_MAX, LOGS_MAX, PROBE_MAX, RANGES_MAX, Request, Wanted},
 };
 
-use super::{Asked, Claims, Outcome, Session, Span, WINDOW};
+use super::{Asked, Claims, Outcome, Session, Span};
 
 /// Records that are expected to fill a batch, before any has arrived.
 pub(super) const BATCH_RECORDS_START: u64 = 100;
@@ -45,7 +45,7 @@ impl Session {
         now: Timestamp,
         mut number: impl FnMut() -> RequestId,
     ) -> Result<(), StoreError> {
-        while self.outcome.is_none() && self.asked.len() < WINDOW {
+        while self.outcome.is_none() && self.asked.len() < self.window {
             let Some((asked, request)) = self.next(store, claims, now)? else { break };
             if self.requests_left == 0 {
                 self.finish(Outcome::Failed("the session reached its limit of requests".into()));
@@ -114,6 +114,31 @@ impl Session {
         self.next_last(store)
     }
 
+    /// Plans again what the peer was too busy to answer.
+    pub(super) fn put_back(&mut self, asked: Asked) {
+        match asked {
+            Asked::Compare if self.final_compare => self.final_compare = false,
+            Asked::Compare => self.tasks.compare = true,
+            Asked::LogHeads(after) => self.tasks.log_heads = Some(after),
+            Asked::Logs(heads) => self.tasks.logs.extend(heads),
+            Asked::Heads(after) => self.tasks.heads = Some(after),
+            Asked::Fetch(ranges) => {
+                ranges.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
+            }
+            Asked::Bodies(places) => self.tasks.bodies.extend(places),
+            Asked::Probe(feed, span, _) => {
+                self.tasks.probes.insert(feed, span);
+            }
+            Asked::Branch(Wanted { feed, from, .. }) => {
+                self.tasks.probes.insert(feed, Span { agree: from - 1, differ: from });
+            }
+            Asked::Evidence(feed) => {
+                self.tasks.evidence.insert(feed);
+            }
+            Asked::Peers => self.tasks.peers = true,
+        }
+    }
+
     fn compare<S: Store>(&self, store: &S) -> (Asked, Request) {
         (Asked::Compare, Request::Compare(answer::hello(store, self.ours)))
     }
@@ -125,7 +150,7 @@ impl Session {
         claims: &mut Claims,
         now: Timestamp,
     ) -> Result<Option<Vec<Wanted>>, StoreError> {
-        let (mut ranges, mut records, mut passed) = (Vec::<Wanted>::new(), 0, Vec::new());
+        let (mut ranges, mut records, mut passed) = (Vec::new(), 0, Vec::new());
         while ranges.len() < RANGES_MAX && records < self.batch_records && passed.len() < PASSED_MAX
         {
             let Some(mut wanted) = self.tasks.ranges.pop_front() else { break };
@@ -134,16 +159,19 @@ impl Session {
                 store.feed(&feed)?.map_or((0, None), |state| (state.chain.seq, state.fork));
             // What another session brought meanwhile need not come again.
             wanted.from = wanted.from.max(chain + 1);
-            if wanted.to < wanted.from || fork.is_some() {
+            if wanted.to < wanted.from || fork.is_some() || self.given_up.contains(&feed) {
                 continue;
             }
             // If what stands before it failed to come, it could not be placed.
-            let coming = self.fetches(&feed) || ranges.iter().any(|one| one.feed == feed);
+            let coming = self.fetches(&feed)
+                || ranges.iter().chain(&passed).any(|one: &Wanted| one.feed == feed);
             if chain + 1 < wanted.from && !coming {
                 self.failed_parts = true;
                 continue;
             }
-            if !claims.take(feed, self.peer, now) {
+            // First what lies before a part that waits; or more and more of them would wait.
+            let waiting = self.early.range((feed, 0)..(feed, wanted.from)).next().is_some();
+            if waiting || !claims.take(feed, self.peer, now) {
                 passed.push(wanted);
                 continue;
             }

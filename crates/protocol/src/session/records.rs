@@ -36,7 +36,7 @@ impl Session {
             let Some(wanted) = slot else { return violation("a part answers no range") };
             let Some(first) = part.first() else {
                 // The feed goes on in a version that this node does not read.
-                self.failed_parts = true;
+                self.give_up(wanted.feed);
                 continue;
             };
             if first.feed() != wanted.feed || first.header().seq != wanted.from {
@@ -45,7 +45,7 @@ impl Session {
             records += part.len() as u64;
             bytes += size(&part);
             if self.is_strange(first, store)? {
-                self.failed_parts = true;
+                self.give_up(wanted.feed);
                 continue;
             }
             again.extend(self.place(wanted, part, store, now)?);
@@ -53,9 +53,11 @@ impl Session {
         }
         self.learn_batch_size(records, bytes);
         // What did not fit is asked for again, unless nothing came at all.
-        match nothing {
-            true => self.failed_parts = true,
-            false => again.extend(unanswered.into_iter().flatten()),
+        for wanted in unanswered.into_iter().flatten() {
+            match nothing {
+                true => self.give_up(wanted.feed),
+                false => again.push(wanted),
+            }
         }
         again.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
         Ok(())
@@ -95,11 +97,17 @@ impl Session {
             return Ok(None);
         }
         if done.deferred != 0 {
-            self.failed_parts = true;
+            self.give_up(wanted.feed);
             return Ok(None);
         }
         let last = part.last().map_or(wanted.to, |last| last.header().seq);
         Ok((last < wanted.to).then(|| Wanted { from: last + 1, ..wanted }))
+    }
+
+    /// Asks for nothing more of a feed: what follows could not be placed.
+    fn give_up(&mut self, feed: FeedId) {
+        self.failed_parts = true;
+        self.given_up.insert(feed);
     }
 
     /// Keeps a part until the batch before it, which came short, is whole.

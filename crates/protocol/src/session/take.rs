@@ -22,7 +22,8 @@ use super::{Asked, Learnt, Session, Span};
 pub(super) enum TakeError {
     Store(StoreError),
     Violation(String),
-    Busy,
+    /// With what was asked.
+    Busy(Asked),
 }
 
 impl From<StoreError> for TakeError {
@@ -53,7 +54,7 @@ impl Session {
         now: Timestamp,
     ) -> Result<Vec<Learnt>, TakeError> {
         match (asked, answer) {
-            (_, Screened::Plain(Answer::Busy)) => return Err(TakeError::Busy),
+            (asked, Screened::Plain(Answer::Busy)) => return Err(TakeError::Busy(asked)),
             (Asked::Compare, Screened::Plain(Answer::Compared(hello))) => {
                 return self.compared(hello, store, now);
             }

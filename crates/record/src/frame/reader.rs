@@ -2,7 +2,7 @@
 //!
 //! Invariant: every frame that is whole is delivered, and every byte that is not part of
 //! one is reported exactly once; at most one frame and one block are held in memory.
-//! Spec: docs/PROTOCOL.md, section 5.
+//! Spec: docs/PROTOCOL.md, section 8.1.
 
 use std::io::{self, Read};
 

@@ -4,7 +4,7 @@
 //! a feed ends at a header whose signature was checked. The same store gives the same pieces,
 //! so a transfer that was cut off goes on where it stopped.
 //! Not here: what an import keeps (`baraza_protocol::ingest`), files (`baraza-cli`).
-//! Spec: docs/PROTOCOL.md, section 5.
+//! Spec: docs/PROTOCOL.md, section 8.2.
 
 use std::{fmt, str::FromStr};
 

@@ -7,12 +7,11 @@ use baraza_identity::{
 };
 use baraza_protocol::{
     ingest::{ingest_identity, ingest_range},
-    store::{Branch, Place, ShelfName, Store, StoreRead},
+    store::{Branch, Place, ShelfName, SignatureState, Store, StoreRead},
 };
 use baraza_record::{
     Audience, BodyCommit, CentreId, EventId, FeedId, Header, KeyDigest, Kind, Payload, RecordId,
-    SignedRecord, Timestamp, VerifiedRecord, hash,
-    sign::SecretKey,
+    SignedRecord, Timestamp, VerifiedRecord, hash, sign::SecretKey,
 };
 use baraza_store::{LedgerStore, Options, RecoveryReport};
 use tempfile::TempDir;
@@ -132,6 +131,10 @@ impl Home {
         store
     }
 
+    pub(crate) fn open_in(&self, name: &str) -> LedgerStore {
+        LedgerStore::open(&self.0.path().join(name), &options()).unwrap().0
+    }
+
     pub(crate) fn reopen(&self, options: &Options) -> (LedgerStore, RecoveryReport) {
         LedgerStore::open(&self.path(), options).unwrap()
     }
@@ -174,8 +177,11 @@ pub(crate) fn content(store: &impl StoreRead) -> (Vec<[u8; 32]>, [u64; 4], Vec<S
     for (_, place) in store.changes(0, 1_000).unwrap() {
         let entry = store.entry(&place).unwrap().unwrap();
         let record = store.record(&place).unwrap().unwrap();
-        let (body, signature, arrived) = (entry.body, entry.signature, entry.arrived_ms);
-        records.push(format!("{place:?} {arrived:?} {body:?} {signature:?} {record:?}"));
+        // Which of the signatures were checked one by one depends on how a range was cut.
+        let signed = entry.signature != SignatureState::Missing;
+        let (body, arrived) = (entry.body, entry.arrived_ms);
+        let bytes = hash::record_id(&record.encode()).short();
+        records.push(format!("{place:?} {arrived:?} {body:?} {signed} {} {bytes}", entry.id));
     }
     records.sort();
     (roots.to_vec(), counts, records)

@@ -1,0 +1,50 @@
+//! What every store must pass.
+//!
+//! Invariant: each check starts on an empty store and uses nothing but the two traits. A
+//! store that differs from the contract fails with a panic that says where.
+//! Not here: crashes and files, which the traits do not show.
+//! Spec: `store`.
+
+mod author;
+mod lists;
+mod records;
+mod shelves;
+
+pub use author::Author;
+
+use baraza_record::Timestamp;
+
+use crate::store::{Store, StoreError};
+
+/// Runs every check. `make` returns a new, empty store at each call.
+///
+/// # Panics
+///
+/// If the store breaks the contract.
+pub fn run<S: Store>(make: &mut dyn FnMut() -> S) {
+    let checks: [fn(&mut S); 13] = [
+        records::the_writer_sees_at_once_what_a_reader_sees_after_commit,
+        records::a_record_comes_back_byte_for_byte,
+        records::a_missing_body_and_signature_can_follow,
+        records::an_erased_body_is_gone,
+        records::ranges_stop_at_their_limits,
+        records::both_branches_are_kept_apart,
+        lists::records_are_found_by_the_digits_of_their_id,
+        lists::changes_are_numbered_in_order_and_anew,
+        lists::versions_and_targets_are_found,
+        lists::missing_bodies_are_listed,
+        lists::feeds_and_centres_are_listed_by_page,
+        lists::local_facts_are_found_by_prefix,
+        shelves::shelves_show_what_is_public,
+    ];
+    for check in checks {
+        check(&mut make());
+    }
+}
+
+/// Time that the checks use.
+const NOW: Timestamp = Timestamp(1_750_000_000_000);
+
+fn ok<T>(result: Result<T, StoreError>) -> T {
+    result.expect("a store in a test does not fail")
+}

@@ -1,0 +1,63 @@
+//! Shelves: identities and public feeds.
+
+use baraza_reconcile::{Head, Shelf};
+use baraza_record::{Audience, CentreId};
+
+use crate::store::{FeedHead, FeedState, ShelfName, Store, StoreRead};
+
+use super::{Author, ok};
+
+pub(super) fn shelves_show_what_is_public<S: Store>(store: &mut S) {
+    let alice = Author::new(1);
+    let reader = store.reader();
+    let empty = Shelf::default().root();
+    assert_eq!(reader.shelf(ShelfName::Identities).root(), empty);
+    assert_eq!(ok(reader.identity(&alice.centre())), [[0; 0]; 0]);
+
+    let event = alice.event.encode();
+    ok(store.put_identity(&alice.centre(), 0, &alice.event.id(), &event));
+    assert_eq!(
+        ok(store.identity(&alice.centre())),
+        std::slice::from_ref(&event),
+        "the writer sees it"
+    );
+    assert_eq!(reader.shelf(ShelfName::Identities).root(), empty, "a reader does not yet");
+    ok(store.commit());
+    assert_eq!(ok(reader.identity(&alice.centre())), [event]);
+    assert_eq!(ok(reader.identity(&CentreId([0; 32]))).len(), 0);
+    let shelf = reader.shelf(ShelfName::Identities);
+    let head = Head { seq: 1, id: alice.event.id().0, forked: false };
+    assert_eq!(shelf.get(&alice.centre().0), Some(&head), "an event number 0 is one event");
+    assert_eq!(reader.counts().centres, 1);
+
+    let records = alice.chain(3);
+    let at = |n: usize| FeedHead { seq: n as u64, id: records[n - 1].id() };
+    let state = alice.state(at(3));
+    let shown = |store: &mut S, state: &FeedState| {
+        ok(store.put_feed(&alice.feed(), state));
+        ok(store.commit());
+        store.reader().shelf(ShelfName::Public).get(&alice.feed().0).copied()
+    };
+    let head = |n: usize, forked| Some(Head { seq: n as u64, id: at(n).id.0, forked });
+    assert_eq!(shown(store, &state), head(3, false));
+    let forked = FeedState { shelf: at(2), fork: Some(3), ..state.clone() };
+    assert_eq!(shown(store, &forked), head(2, true));
+    let held = FeedState { shelf: at(1), ..forked.clone() };
+    assert_eq!(shown(store, &held), head(1, false), "a fork behind what is held is not shown");
+    let first = FeedState { shelf: alice.start(), fork: Some(1), ..state.clone() };
+    let start = Head { seq: 0, id: alice.feed().0, forked: true };
+    assert_eq!(shown(store, &first), Some(start), "a fork at the first record is shown");
+    let none = FeedState { shelf: alice.start(), ..state.clone() };
+    assert_eq!(shown(store, &none), None, "a feed of which nothing is admitted is not");
+    assert_eq!(store.reader().shelf(ShelfName::Public).root(), empty);
+
+    let audience = Audience::Centres(vec![CentreId([7; 32])], [8; 16]);
+    let closed = Author { audience, ..alice.clone() };
+    ok(store.put_feed(&closed.feed(), &closed.state(at(3))));
+    ok(store.commit());
+    assert!(
+        store.reader().shelf(ShelfName::Public).is_empty(),
+        "for everybody means for everybody"
+    );
+    assert_eq!(ok(store.feed(&closed.feed())), Some(closed.state(at(3))));
+}

@@ -1,0 +1,79 @@
+//! Peer books full of junk, connections told twice, requests lost.
+
+use baraza_protocol::{
+    Input,
+    command::{Command, Reply},
+    conformance::Author,
+    net::NetEvent,
+    peers::HEARSAY_MAX,
+    screen::screen,
+    wire::{Answer, Hello, KnownPeer, Request},
+};
+use baraza_record::{CentreId, PublicKey};
+
+use super::{Fault::Peer as Theirs, check, victim::Victim, world};
+
+#[test]
+fn peers_without_end_and_useless_addresses() {
+    let known = |n: u32| {
+        let mut key = [7; 32];
+        key[..4].copy_from_slice(&n.to_be_bytes());
+        KnownPeer { peer: PublicKey(key), addresses: vec!["x".repeat(257), "y".to_owned()] }
+    };
+    check("a thousand peers", Theirs, &mut |request, honest| match request {
+        Request::Peers => Answer::Peers((0..1_000).map(known).collect()).encode(),
+        _ => honest.encode(),
+    });
+    let (mut victim, mallory) = (Victim::new(), Author::new(66));
+    let store = world(&victim);
+    let mut n = 0;
+    for _ in 0..60 {
+        victim.meet(&mallory, &store, &mut |request, honest| match (request, honest) {
+            (Request::Peers, _) => {
+                n += 32;
+                Answer::Peers((n..n + 32).map(known).collect()).encode()
+            }
+            // It never agrees, so that it is asked for peers each time.
+            (Request::Compare(_), Answer::Compared(hello)) => {
+                Answer::Compared(Hello { public: [1; 32], ..hello }).encode()
+            }
+            (_, honest) => honest.encode(),
+        });
+        victim.leave(&mallory);
+    }
+    let Reply::Peers(peers) = victim.reply(Command::Peers) else { panic!("not peers") };
+    assert!(peers.len() <= 1 + HEARSAY_MAX, "{} peers", peers.len());
+    assert!(peers.iter().flat_map(|peer| &peer.addresses).all(|address| address.len() <= 256));
+    assert!(peers.iter().any(|peer| peer.peer == mallory.key.public()));
+}
+
+#[test]
+fn connecting_twice_starts_one_session() {
+    let mut victim = Victim::new();
+    let peer = Author::new(66).key.public();
+    let connected = || {
+        let address = "/memory/1".to_owned();
+        Input::Net(NetEvent::Connected { peer, address, outbound: false })
+    };
+    assert_eq!(victim.give(vec![connected(), connected()]).len(), 1);
+    assert_eq!(victim.give(vec![connected()]).len(), 0);
+    assert_eq!(victim.status().sessions, 1);
+}
+
+#[test]
+fn a_request_that_the_network_lost_does_not_hang_the_session() {
+    let mut victim = Victim::new();
+    let peer = Author::new(66).key.public();
+    let address = "/memory/1".to_owned();
+    let connected = NetEvent::Connected { peer, address, outbound: false };
+    assert_eq!(victim.give(vec![Input::Net(connected)]).len(), 1);
+    victim.now = victim.now.plus_ms(119_000);
+    assert_eq!(victim.give(Vec::new()).len(), 0, "it may still come");
+    victim.now = victim.now.plus_ms(2_000);
+    victim.give(Vec::new());
+    assert_eq!(victim.status().sessions, 0);
+    let late =
+        Answer::Compared(Hello { centre: CentreId([1; 32]), identities: [0; 32], public: [0; 32] });
+    let late = NetEvent::Response { peer, request: 1, bytes: late.encode() };
+    assert!(victim.give(vec![screen(late)]).is_empty(), "an answer after the end is nothing");
+}

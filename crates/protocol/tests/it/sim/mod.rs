@@ -1,0 +1,12 @@
+//! A network of real services in one thread with virtual time.
+//!
+//! Invariant: everything follows from the seed; the same seed gives the same trace.
+//! Not here: sockets, real time, disks.
+
+mod converge;
+mod forks;
+mod node;
+mod traffic;
+mod world;
+
+use world::{Sim, seeds};
