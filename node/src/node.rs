@@ -192,7 +192,8 @@ pub(crate) fn open_error(home: &Home, error: &OpenError) -> ErrorBody {
         std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let message = format!("{}: {error}{cause}", home.path().display());
     match error {
-        OpenError::Locked { .. } => ErrorBody::new(ErrorCode::Home, message)
+        // This one names the folder itself.
+        OpenError::Locked { .. } => ErrorBody::new(ErrorCode::Home, error.to_string())
             .with_hint("stop the other process, or use another --home DIR"),
         OpenError::NewerFormat { .. } => ErrorBody::new(ErrorCode::Home, message)
             .with_hint("install that version or a later one"),

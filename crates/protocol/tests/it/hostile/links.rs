@@ -5,8 +5,9 @@ use baraza_protocol::{
     command::{Command, Reply},
     conformance::Author,
     net::NetEvent,
-    peers::HEARSAY_MAX,
+    peers::{BOOK_MAX, HEARSAY_MAX},
     screen::screen,
+    store::{StoreRead, Table},
     wire::{Answer, Hello, KnownPeer, Request},
 };
 use baraza_record::{CentreId, PublicKey};
@@ -76,4 +77,29 @@ fn a_request_that_the_network_lost_does_not_hang_the_session() {
         Answer::Compared(Hello { centre: CentreId([1; 32]), identities: [0; 32], public: [0; 32] });
     let late = NetEvent::Response { peer, request: 1, bytes: late.encode() };
     assert!(victim.give(vec![screen(late)]).is_empty(), "an answer after the end is nothing");
+}
+
+#[test]
+fn callers_without_end_push_nobody_out_with_whom_we_agreed() {
+    let mut victim = Victim::new();
+    let honest = Author::new(101);
+    let store = victim.service.store().clone();
+    victim.meet(&honest, &store, &mut |_, answer| answer.encode());
+    victim.leave(&honest);
+    for n in 0..2 * BOOK_MAX as u64 {
+        let mut key = [9; 32];
+        key[..8].copy_from_slice(&n.to_be_bytes());
+        let (peer, address) = (PublicKey(key), "/memory/9".to_owned());
+        victim.now = victim.now.plus_ms(1_000);
+        victim.give(vec![
+            Input::Net(NetEvent::Connected { peer, address, outbound: false }),
+            Input::Net(NetEvent::Found { peer, addresses: vec!["a".repeat(9)], local: false }),
+            Input::Net(NetEvent::Disconnected { peer }),
+        ]);
+    }
+    let Reply::Peers(peers) = victim.reply(Command::Peers) else { panic!("not peers") };
+    assert_eq!(peers.len(), BOOK_MAX);
+    assert!(peers.iter().any(|peer| peer.peer == honest.key.public()));
+    let kept = victim.service.store().locals(Table::Peers, &[]).unwrap();
+    assert_eq!(kept.len(), BOOK_MAX, "on the disk, too");
 }

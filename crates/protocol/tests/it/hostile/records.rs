@@ -154,3 +154,24 @@ fn feeds_of_unknown_signers_are_kept_in_small_numbers() {
     junk.commit().unwrap();
     victim.meet_honest(&junk);
 }
+
+//  alice signed three branches:  1 - 2 - 3     the victim has 2' 3' and knows of 3'', which
+//                                 \ 2' - 3'    shows a fork at 3; the peer has 2 and 3'', and
+//                                   2 - 3''    so the feed forks at 2 already
+#[test]
+fn a_fork_that_is_known_does_not_hide_one_before_it() {
+    let alice = Author::new(1);
+    let chain = alice.chain(3);
+    let third = go_on(&alice, head(&chain[1]), 1, "third");
+    let mut ours = store_of(&[&alice, &Author::new(100)]);
+    take(&mut ours, &chain[..1]);
+    take(&mut ours, &go_on(&alice, head(&chain[0]), 2, "other"));
+    assert_eq!(take(&mut ours, &third).forked, Some(3));
+    let mut theirs = store_of(&[&alice, &Author::new(100)]);
+    take(&mut theirs, &chain[..2]);
+    take(&mut theirs, &third);
+    let mut victim = Victim::new().with(ours);
+    victim.meet(&Author::new(67), &theirs, &mut |_, honest| honest.encode());
+    let state = victim.service.store().feed(&alice.feed()).unwrap().unwrap();
+    assert_eq!((state.fork, state.shelf), (Some(2), head(&chain[0])));
+}
