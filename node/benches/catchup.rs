@@ -5,7 +5,6 @@
 //! `scripts/bench-catchup [RECORDS [SIGNERS]]` runs it in a network namespace of its own, so that
 //! the loopback counters show its bytes alone. Figures: docs/BENCHMARKS.md.
 
-#[path = "support.rs"]
 mod support;
 
 use std::{
@@ -22,7 +21,7 @@ use baraza_protocol::{
 };
 use baraza_record::Timestamp;
 use baraza_store::{LedgerStore, Options};
-use support::{Author, Random, bytes_below, seconds, status_kb};
+use support::{Author, Random, bytes_below, seconds};
 
 /// Time between two looks at a daemon: what the figures are exact to.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -166,5 +165,12 @@ fn until_searchable(home: &Path) {
 fn loopback_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
     let line = text.lines().find(|line| line.trim_start().starts_with("lo:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Returns a number of kilobytes of `/proc/PID/status`.
+fn status_kb(pid: u32, member: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(member));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }

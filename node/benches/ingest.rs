@@ -3,7 +3,6 @@
 //!
 //! `cargo bench -p baraza --bench ingest [-- RECORDS]`. Figures: docs/BENCHMARKS.md.
 
-#[path = "support.rs"]
 mod support;
 
 use baraza_protocol::{

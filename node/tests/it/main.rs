@@ -3,6 +3,8 @@
 //! Invariant: tests wait on what the program says, with a deadline of two minutes; each
 //! has folders and ports of its own.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
+
 mod bad_input;
 mod bundles;
 mod crash;

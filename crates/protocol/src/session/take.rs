@@ -247,7 +247,7 @@ impl Session {
         let ours = store.entry(&Place { feed, seq: head.seq, branch: Branch::Main })?;
         let same = ours.is_some_and(|entry| entry.id == head.id);
         // A fork that is known further on does not explain why they differ here.
-        if !same && !evident {
+        if !same && fork.is_none_or(|fork| head.seq < fork) {
             self.tasks.probes.insert(feed, Span { agree: 0, differ: head.seq });
         }
         Ok(same)

@@ -11,12 +11,12 @@ use baraza_record::{
 };
 
 /// Bytes of the body of a benchmark record: 2 KB, as the anchors'.
-pub const BODY_BYTES: usize = 2_000;
+pub(crate) const BODY_BYTES: usize = 2_000;
 
 /// A centre that writes benchmark records.
-pub struct Author {
+pub(crate) struct Author {
     /// Its signed inception.
-    pub inception: Vec<u8>,
+    pub(crate) inception: Vec<u8>,
     centre: CentreId,
     event: baraza_record::EventId,
     key: SecretKey,
@@ -25,11 +25,11 @@ pub struct Author {
 }
 
 /// Pseudo-random numbers (xorshift64*): the same records in every run.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// Returns the next number.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -37,16 +37,16 @@ impl Random {
     }
 
     /// Returns text of pseudo-words with about the entropy of prose.
-    pub fn text(&mut self, bytes: usize) -> String {
+    pub(crate) fn text(&mut self, bytes: usize) -> String {
         const SYLLABLES: [&str; 24] = [
             "ba", "co", "di", "fu", "ge", "ha", "ki", "lo", "mu", "ne", "pa", "qui", "ro", "sa",
             "tu", "ve", "wi", "xo", "yu", "za", "tra", "pre", "sti", "gra",
         ];
         let mut text = String::with_capacity(bytes + 16);
         while text.len() < bytes {
-            for _ in 0..1 + self.next() % 3 {
+            for _ in 0..1 + self.draw() % 3 {
                 // Squaring prefers the first syllables, as words of prose are unevenly used.
-                let draw = (self.next() % 1_000) as usize;
+                let draw = (self.draw() % 1_000) as usize;
                 text.push_str(SYLLABLES[draw * draw * SYLLABLES.len() / 1_000_000]);
             }
             text.push(' ');
@@ -58,7 +58,7 @@ impl Random {
 
 impl Author {
     /// Makes the centre number `number`.
-    pub fn new(number: u64) -> Self {
+    pub(crate) fn new(number: u64) -> Self {
         let seed = |role: u8| {
             let mut seed = [role; 32];
             seed[..8].copy_from_slice(&number.to_le_bytes());
@@ -93,7 +93,7 @@ impl Author {
     }
 
     /// Signs the next record.
-    pub fn lesson(&mut self, random: &mut Random) -> VerifiedRecord {
+    pub(crate) fn lesson(&mut self, random: &mut Random) -> VerifiedRecord {
         let text = random.text(BODY_BYTES - 300);
         let title = random.text(40);
         let body = format!(
@@ -122,7 +122,7 @@ impl Author {
             body_commit: BodyCommit([0; 32]),
         };
         let mut salt = [0; 16];
-        salt[..8].copy_from_slice(&random.next().to_le_bytes());
+        salt[..8].copy_from_slice(&random.draw().to_le_bytes());
         let record =
             SignedRecord::sign(header, Payload { salt, body: body.into_bytes() }, &self.key);
         self.prev = record.id();
@@ -132,14 +132,14 @@ impl Author {
 
 /// Runs `work` and returns how many seconds it took.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-pub fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
+pub(crate) fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let started = Instant::now();
     let result = work();
     (started.elapsed().as_secs_f64(), result)
 }
 
 /// Returns the bytes of the files below `path`.
-pub fn bytes_below(path: &Path) -> u64 {
+pub(crate) fn bytes_below(path: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(path) else { return 0 };
     let size = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(meta) if meta.is_dir() => bytes_below(&entry.path()),
@@ -147,11 +147,4 @@ pub fn bytes_below(path: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.flatten().map(size).sum()
-}
-
-/// Returns a number of kilobytes of `/proc/PID/status`.
-pub fn status_kb(pid: u32, member: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with(member));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
