@@ -278,9 +278,10 @@ mod tests {
             })
         );
         let regional = completed(Kind::LESSON, json!({ "regions": ["014"] }));
-        assert!(regional.get("countries").is_none() && regional.get("contact").is_none());
+        assert!(regional.get("countries").is_none() && regional.get("contact").is_some());
         let reference = completed(Kind::REFERENCE, json!({}));
         assert!(reference.get("countries").is_none(), "a reference may be about no country");
+        assert!(reference.get("contact").is_none(), "a reference has no such field");
     }
 
     #[test]
