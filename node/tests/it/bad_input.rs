@@ -55,28 +55,33 @@ fn a_key_that_others_can_read_is_refused() {
     assert!(run.code == 5 && run.err.contains("chmod 600"), "{}{}", run.out, run.err);
 }
 
+/// Makes a centre whose operator key has a passphrase; returns the file with it, too.
+fn locked(scene: &Scene) -> (Site, String) {
+    let site = Site { home: scene.path().join("locked") };
+    let passphrase = scene.file("baraza-passphrase", "correct horse battery staple\n");
+    let whose =
+        ["init", "--name", "Locked", "--country", "KE", "--contact", "office@centre.example.org"];
+    let made = site.run(&[&whose[..], &["--passphrase-file", &passphrase]].concat());
+    assert_eq!(made.code, 0, "{}{}", made.out, made.err);
+    (site, passphrase)
+}
+
+#[test]
+fn a_passphrase_comes_from_a_file_or_from_systemd() {
+    let scene = Scene::new();
+    let (site, passphrase) = locked(&scene);
+    let draft = scene.file("n.md", lesson("Title", "It worked."));
+    let alone = site.run(&["publish", &draft, "--passphrase-file", &passphrase]);
+    assert_eq!(alone.code, 0, "{}{}", alone.out, alone.err);
+    assert_eq!(site.run(&["unlock", "--passphrase-file", &passphrase]).code, 7, "no daemon");
+    let _daemon = site.start_with_credentials(scene.path());
+    assert_eq!(site.json(&["status"])["unlocked"], true);
+}
+
 #[test]
 fn a_locked_key_stops_publishing_alone() {
     let scene = Scene::new();
-    let site = Site { home: scene.path().join("locked") };
-    let passphrase = scene.file("passphrase", "correct horse battery staple\n");
-    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let made = site.run(&[
-        "init",
-        "--name",
-        "Locked",
-        "--country",
-        "KE",
-        "--language",
-        "en",
-        "--licence",
-        "CC0-1.0",
-        "--contact",
-        "office@centre.example.org",
-        "--passphrase-file",
-        &passphrase,
-    ]);
-    assert_eq!(made.code, 0, "{}{}", made.out, made.err);
+    let (site, passphrase) = locked(&scene);
     let _daemon = site.start(&[]);
     assert_eq!(site.json(&["status"])["unlocked"], false);
     let draft = scene.file("n.md", lesson("Title", "It worked."));
@@ -84,7 +89,6 @@ fn a_locked_key_stops_publishing_alone() {
     assert!(refused.code == 8 && refused.err.contains("unlock"), "{}{}", refused.out, refused.err);
     assert_eq!(site.run(&["list"]).code, 0);
     let wrong = scene.file("wrong", "not this\n");
-    std::fs::set_permissions(&wrong, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(site.run(&["unlock", "--passphrase-file", &wrong]).code, 8);
     let unlocked = site.run(&["unlock", "--passphrase-file", &passphrase]);
     assert_eq!(unlocked.code, 0, "{}{}", unlocked.out, unlocked.err);

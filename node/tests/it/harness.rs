@@ -128,7 +128,19 @@ impl Site {
 
     #[track_caller]
     pub(crate) fn start_on(&self, listen: &str, bootstrap: &[&str]) -> Daemon {
+        self.start_in(program(&self.home), listen, bootstrap)
+    }
+
+    /// Starts a daemon as systemd does that has a passphrase among its credentials.
+    #[track_caller]
+    pub(crate) fn start_with_credentials(&self, folder: &Path) -> Daemon {
         let mut command = program(&self.home);
+        command.env("CREDENTIALS_DIRECTORY", folder);
+        self.start_in(command, "/ip4/127.0.0.1/tcp/0", &[])
+    }
+
+    #[track_caller]
+    fn start_in(&self, mut command: Command, listen: &str, bootstrap: &[&str]) -> Daemon {
         command.args(["--json", "start", "--listen", listen]);
         bootstrap.iter().for_each(|address| {
             command.args(["--bootstrap", address]);

@@ -352,8 +352,21 @@ fn print_published(shell: &mut Shell<'_, '_>, published: &[Published]) -> Result
     }
     shell.print_table(&table)?;
     shell.note(format!(
-        "\nPublished {}. {RECALL}",
-        count(published.len() as u64, "record", "records")
+        "\nPublished {}. {}\n{RECALL}",
+        count(published.len() as u64, "record", "records"),
+        held_by(published),
     ));
     Ok(())
+}
+
+/// Says who else is known to hold what was just published.
+fn held_by(published: &[Published]) -> String {
+    let later = "later: baraza show ID";
+    match published.iter().map(|record| record.holders.centres).min() {
+        None | Some(0) => format!("No other centre is known to hold it yet; {later}"),
+        Some(centres) => {
+            let centres = count(centres as u64, "other centre is", "other centres are");
+            format!("{centres} known to hold it; {later}")
+        }
+    }
 }

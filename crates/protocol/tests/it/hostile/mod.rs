@@ -34,14 +34,16 @@ enum Fault {
     Nobody,
 }
 
-/// Lets mallory answer by `script`; then an honest peer must still bring everything.
+/// Lets mallory answer by `script`; then an honest peer must still bring everything. Returns
+/// how many requests the first session made.
 #[track_caller]
-fn check(name: &str, fault: Fault, script: Script<'_>) {
+fn check(name: &str, fault: Fault, script: Script<'_>) -> u32 {
     let (mut victim, mallory) = (Victim::new(), Author::new(66));
     let store = world(&victim);
     victim.meet(&mallory, &store, script);
     let failure = victim.failure(&mallory);
-    println!("{name}: {} requests, {failure:?}", victim.requests);
+    let requests = victim.requests;
+    println!("{name}: {requests} requests, {failure:?}");
     if fault == Fault::Peer {
         assert!(victim.failure(&mallory).is_some(), "{name}: nobody is blamed");
         let mut offences = 1;
@@ -61,4 +63,5 @@ fn check(name: &str, fault: Fault, script: Script<'_>) {
     }
     victim.leave(&mallory);
     victim.meet_honest(&store);
+    requests
 }
