@@ -33,6 +33,9 @@ use crate::{
 /// Requests under way at once: enough to hide the delay of a satellite link behind one batch.
 pub const WINDOW: usize = 4;
 
+/// Requests in a row that may fail before the session does.
+pub const RETRIES_MAX: u32 = 3;
+
 /// Answers of "busy" that one session takes; each halves the number of requests under way.
 pub const BUSY_MAX: u32 = 64;
 
@@ -91,6 +94,7 @@ pub struct Session {
     arrived: BTreeMap<RequestId, Screened>,
     window: usize,
     busy_left: u32,
+    retries_left: u32,
     requests_left: u32,
     heads_left: usize,
     batch_records: u64,
@@ -118,12 +122,12 @@ struct Tasks {
     log_heads: Option<Option<CentreId>>,
     logs: VecDeque<LogHead>,
     heads: Option<Option<FeedId>>,
+    peers: bool,
     probes: BTreeMap<FeedId, Span>,
     ranges: VecDeque<Wanted>,
     evidence: BTreeSet<FeedId>,
     bodies: VecDeque<Place>,
     missing_from: Option<Option<Place>>,
-    peers: bool,
 }
 
 /// Where two chains of a feed part: they agree at one end and differ at the other.
@@ -173,6 +177,7 @@ impl Session {
             arrived: BTreeMap::new(),
             window: WINDOW,
             busy_left: BUSY_MAX,
+            retries_left: RETRIES_MAX,
             requests_left: REQUESTS_MAX,
             heads_left: HEADS_TOTAL_MAX,
             batch_records: plan::BATCH_RECORDS_START,
@@ -240,12 +245,46 @@ impl Session {
         store: &mut S,
         now: Timestamp,
     ) -> Result<Vec<Learnt>, IngestError> {
-        let mut learnt = Vec::new();
         if self.outcome.is_some() || !self.asked.contains_key(&request) {
-            return Ok(learnt);
+            return Ok(Vec::new());
         }
-        self.active_at = now;
+        self.retries_left = RETRIES_MAX;
+        self.window = (self.window + 1).min(WINDOW);
         self.arrived.insert(request, answer);
+        self.take_arrived(store, now)
+    }
+
+    /// Notes that a request got no answer: asks again, unless too many in a row failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    pub fn failed<S: Store>(
+        &mut self,
+        request: RequestId,
+        reason: &str,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Vec<Learnt>, IngestError> {
+        let Some(asked) = self.asked.remove(&request) else { return Ok(Vec::new()) };
+        if self.retries_left == 0 {
+            self.fail(reason);
+            return Ok(Vec::new());
+        }
+        self.retries_left -= 1;
+        self.window = 1;
+        self.put_back(asked);
+        self.take_arrived(store, now)
+    }
+
+    /// Takes the answers that no other has to come before.
+    fn take_arrived<S: Store>(
+        &mut self,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Vec<Learnt>, IngestError> {
+        let mut learnt = Vec::new();
+        self.active_at = now;
         while let Some((&oldest, _)) = self.asked.first_key_value() {
             let Some(answer) = self.arrived.remove(&oldest) else { break };
             let asked = self.asked.remove(&oldest).expect("the first key is there");
@@ -262,7 +301,7 @@ impl Session {
         Ok(learnt)
     }
 
-    /// Ends the session because a request failed or the peer left.
+    /// Ends the session because the peer left or an answer is overdue.
     pub fn fail(&mut self, reason: &str) {
         self.finish(Outcome::Failed(reason.to_owned()));
     }

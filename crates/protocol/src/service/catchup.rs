@@ -69,14 +69,7 @@ impl<S: Store> Service<S> {
         let learnt = match answer {
             Ok(answer) => match session.handle(request, answer, &mut self.store, self.now) {
                 Ok(learnt) => learnt,
-                Err(IngestError::Store(error)) => {
-                    session.fail("our own store failed");
-                    return Err(error);
-                }
-                Err(IngestError::Rejected(rejection)) => {
-                    session.violate(rejection.to_string());
-                    Vec::new()
-                }
+                Err(error) => return self.session_error(peer, error),
             },
             // What a newer node wrote is nobody's fault; here the session ends.
             Err(rejection) if rejection.verdict() == Verdict::Ignore => {
@@ -88,11 +81,7 @@ impl<S: Store> Service<S> {
                 Vec::new()
             }
         };
-        for one in learnt {
-            self.learn(peer, one)?;
-        }
-        self.step(peer)?;
-        self.step_waiting()
+        self.go_on(peer, learnt)
     }
 
     /// Lets sessions ask on that waited for what others were fetching, and ends those whose
@@ -118,9 +107,35 @@ impl<S: Store> Service<S> {
         request: RequestId,
         reason: &str,
     ) -> Result<(), StoreError> {
-        match self.sessions.get_mut(&peer) {
-            Some(session) if session.awaits(request) => session.fail(reason),
-            _ => return Ok(()),
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        if !session.awaits(request) {
+            return Ok(());
+        }
+        let learnt = match session.failed(request, reason, &mut self.store, self.now) {
+            Ok(learnt) => learnt,
+            Err(error) => return self.session_error(peer, error),
+        };
+        self.go_on(peer, learnt)
+    }
+
+    /// Ends a session with a peer because our store failed, or because of what it sent.
+    fn session_error(&mut self, peer: Peer, error: IngestError) -> Result<(), StoreError> {
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            match error {
+                IngestError::Store(error) => {
+                    session.fail("our own store failed");
+                    return Err(error);
+                }
+                IngestError::Rejected(rejection) => session.violate(rejection.to_string()),
+            }
+        }
+        self.go_on(peer, Vec::new())
+    }
+
+    /// Notes what a session learnt, and lets it and those that wait for it ask on.
+    fn go_on(&mut self, peer: Peer, learnt: Vec<Learnt>) -> Result<(), StoreError> {
+        for one in learnt {
+            self.learn(peer, one)?;
         }
         self.step(peer)?;
         self.step_waiting()

@@ -98,6 +98,10 @@ impl Session {
         if let Some(after) = self.tasks.heads.take() {
             return Ok(Some((Asked::Heads(after), Request::Heads(after))));
         }
+        // Early, so that a peer that is hard to reach is not for ever the only one known.
+        if std::mem::take(&mut self.tasks.peers) {
+            return Ok(Some((Asked::Peers, Request::Peers)));
+        }
         if let Some((feed, span)) = self.tasks.probes.pop_first() {
             return Ok(Some(span.ask(feed)));
         }
@@ -114,7 +118,7 @@ impl Session {
         self.next_last(store)
     }
 
-    /// Plans again what the peer was too busy to answer.
+    /// Plans again what was not answered.
     pub(super) fn put_back(&mut self, asked: Asked) {
         match asked {
             Asked::Compare if self.final_compare => self.final_compare = false,
@@ -205,10 +209,6 @@ impl Session {
         }
         if !self.asked.is_empty() {
             return Ok(None);
-        }
-        if self.tasks.peers {
-            self.tasks.peers = false;
-            return Ok(Some((Asked::Peers, Request::Peers)));
         }
         if !self.final_compare {
             self.final_compare = true;

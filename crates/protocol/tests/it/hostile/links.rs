@@ -7,6 +7,7 @@ use baraza_protocol::{
     net::NetEvent,
     peers::{BOOK_MAX, HEARSAY_MAX},
     screen::screen,
+    session::RETRIES_MAX,
     store::{StoreRead, Table},
     wire::{Answer, Hello, KnownPeer, Request},
 };
@@ -102,4 +103,23 @@ fn callers_without_end_push_nobody_out_with_whom_we_agreed() {
     assert!(peers.iter().any(|peer| peer.peer == honest.key.public()));
     let kept = victim.service.store().locals(Table::Peers, &[]).unwrap();
     assert_eq!(kept.len(), BOOK_MAX, "on the disk, too");
+}
+
+#[test]
+fn a_request_that_fails_is_asked_again_three_times() {
+    let mut victim = Victim::new();
+    let peer = Author::new(66).key.public();
+    let address = "/memory/1".to_owned();
+    let connected = NetEvent::Connected { peer, address, outbound: false };
+    let mut open = victim.give(vec![Input::Net(connected)]);
+    let mut asked = 0;
+    while let Some((peer, request, _)) = open.pop() {
+        asked += 1;
+        let reason = "time-out".to_owned();
+        let failed = || NetEvent::RequestFailed { peer, request, reason: reason.clone() };
+        // Told twice, it counts once.
+        open = victim.give(vec![Input::Net(failed()), Input::Net(failed())]);
+    }
+    assert_eq!((asked, victim.status().sessions), (1 + RETRIES_MAX, 0));
+    assert_eq!(victim.failure(&Author::new(66)).as_deref(), Some("time-out"));
 }
