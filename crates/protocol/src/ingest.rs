@@ -30,21 +30,6 @@ pub const HELD_PER_FEED_MAX: u64 = 256;
 /// Most feeds that are kept while nothing of them is admitted, for the same reason.
 pub const HELD_FEEDS_MAX: usize = 256;
 
-/// How a record came to this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Signed here.
-    Local,
-    /// Heard on gossip.
-    Gossip,
-    /// Fetched from a peer.
-    Catchup,
-    /// Read from a bundle.
-    Bundle,
-    /// Read again from our own ledger.
-    Replay,
-}
-
 /// Why bytes were refused. Every variant but the two of newer versions is the sender's doing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
