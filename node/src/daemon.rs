@@ -53,9 +53,9 @@ pub(crate) fn start(
     let credential = if options.passphrase.is_none() { systemd_passphrase() } else { None };
     let passphrase = options.passphrase.as_ref().or(credential.as_ref());
     runtime.block_on(node.unlock(home, passphrase.map(|text| text.as_str())))?;
+    let listeners = runtime.block_on(async { sockets::listen(home, &settings.staff) })?;
     node::inside(runtime.handle(), || node.follow());
 
-    let listeners = runtime.block_on(async { sockets::listen(home, &settings.staff) })?;
     let stop = CancellationToken::new();
     let (told, mut listening) = mpsc::channel(16);
     let screening = {

@@ -29,13 +29,14 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 pub(crate) fn listen(home: &Home, staff: &Staff) -> Result<Vec<UnixListener>, ErrorBody> {
     let own = home.socket();
     is_short(&own, "choose a home with a shorter path")?;
+    let for_group = match (&staff.socket, &staff.group) {
+        (Some(path), Some(group)) => Some(listen_for_group(path, group)?),
+        _ => None,
+    };
     // We hold the store's lock: a socket that is there belongs to nobody.
-    let failed = |error| file_error("cannot open the socket", &own, &error);
-    let mut listeners = vec![bind(&own, 0o600).map_err(failed)?];
-    if let (Some(path), Some(group)) = (&staff.socket, &staff.group) {
-        listeners.push(listen_for_group(path, group)?);
-    }
-    Ok(listeners)
+    let own =
+        bind(&own, 0o600).map_err(|error| file_error("cannot open the socket", &own, &error))?;
+    Ok(std::iter::once(own).chain(for_group).collect())
 }
 
 /// Removes the sockets.

@@ -87,8 +87,14 @@ fn allow(caller: &Caller, rule: &Rule) -> Result<(), Failure> {
             };
             let (role, needed) = (role.name(), rule.role.name());
             let message = format!("{user} has the role {role}, and this needs {needed}{what}");
-            Err(Failure::new(ErrorCode::NotAllowed, message)
-                .hint("`baraza staff list` shows the roles; the owner of the node changes them"))
+            let hint = match (caller.role, rule.role) {
+                (Some(Role::Drafter), Role::Publisher) => {
+                    "hand in a draft instead: baraza draft import FILE, baraza draft submit ID, or \
+                     baraza draft retract ID --reason R"
+                }
+                _ => "`baraza staff list` shows the roles; the owner of the node changes them",
+            };
+            Err(Failure::new(ErrorCode::NotAllowed, message).hint(hint))
         }
         None => {
             let message = format!("{user} is not on the staff of this node");

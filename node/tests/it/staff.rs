@@ -117,6 +117,48 @@ fn a_draft_that_does_not_parse_leaves_the_old_one() {
     assert_eq!(alice.run(&["draft", "show", &draft]).code, 4);
 }
 
+#[test]
+fn a_draft_is_edited_on_a_terminal_and_no_text_is_lost() {
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: there is no `script` to make a terminal");
+        return;
+    }
+    let scene = Scene::new();
+    let alice = scene.centre("alice");
+    let file = scene.file("tank.md", lesson("Tanks", "It worked."));
+    let draft = text(&alice.json(&["draft", "import", &file])[0]["id"]);
+    let folder = scene.path().join("tmp");
+    fs::create_dir(&folder).unwrap();
+    let left =
+        || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let edit = |editor: &str| {
+        let program = env!("CARGO_BIN_EXE_baraza");
+        let line = format!("{program} --home {} draft edit {draft}", alice.home.display());
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).env("EDITOR", editor).env_remove("VISUAL");
+        let output = command.env("TMPDIR", &folder).stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code().unwrap_or(-1), said)
+    };
+    let event = || text(&alice.json(&["draft", "show", &draft])["body"]["event"]);
+
+    let (code, said) = edit("sed -i s/worked\\./leaked./");
+    assert_eq!((code, event().as_str()), (0, "It leaked."), "{said}");
+    let (code, said) = edit("true");
+    assert!(code == 0 && said.contains("Nothing was changed"), "{said}");
+    let (code, said) = edit("false");
+    assert!(code == 2 && said.contains("`false` failed"), "{said}");
+    assert_eq!(left(), [PathBuf::new(); 0], "what was taken is not left behind");
+
+    let (code, said) = edit("sed -i -e s/polarity/polarty/ -e s/leaked/burst/");
+    assert!(code == 3 && said.contains("polarty"), "{said}");
+    assert_eq!(event(), "It leaked.", "the old draft stays");
+    let kept = left();
+    assert!(said.contains(kept[0].to_str().unwrap()), "{said}");
+    assert!(fs::read_to_string(&kept[0]).unwrap().contains("It burst."));
+    assert_eq!(fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 /// The group of the staff's socket, and accounts that no system has.
 const GROUP: u32 = 12_000;
 const AMINA: u32 = 12_001;
