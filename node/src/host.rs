@@ -71,7 +71,7 @@ impl Host for Program {
                 .with_hint("is it running? ask whoever runs it")),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 let what = format!("you may not use the socket {at}");
-                Err(ErrorBody::new(ErrorCode::NotAllowed, what)
+                Err(ErrorBody::new(ErrorCode::NoRole, what)
                     .with_hint("ask whoever runs the node to take you into its group"))
             }
             Err(error) => Err(home::file_error("cannot reach the daemon at", socket, &error)),

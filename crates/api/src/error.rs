@@ -25,7 +25,7 @@ pub enum ErrorCode {
     /// The operator key may not sign until the store is repaired.
     KeyBlocked,
     /// The caller's role, or its want of one, does not allow it.
-    NotAllowed,
+    NoRole,
     /// Two persons are needed for it, and this is not the second one.
     SecondPerson,
     /// The daemon is needed and does not run.
@@ -57,11 +57,9 @@ impl ErrorCode {
             Self::Invalid => 422,
             Self::NotFound => 404,
             Self::Ambiguous | Self::Offline | Self::Home => 409,
-            Self::NotOurs
-            | Self::Locked
-            | Self::KeyBlocked
-            | Self::NotAllowed
-            | Self::SecondPerson => 403,
+            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NoRole | Self::SecondPerson => {
+                403
+            }
             Self::Busy => 503,
             Self::DiskFull => 507,
             Self::Store | Self::Internal => 500,
@@ -78,11 +76,9 @@ impl ErrorCode {
             Self::Home => 5,
             Self::DiskFull | Self::Store => 6,
             Self::Offline | Self::Busy => 7,
-            Self::NotOurs
-            | Self::Locked
-            | Self::KeyBlocked
-            | Self::NotAllowed
-            | Self::SecondPerson => 8,
+            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NoRole | Self::SecondPerson => {
+                8
+            }
         }
     }
 }

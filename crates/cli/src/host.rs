@@ -126,7 +126,7 @@ pub trait Host {
     ///
     /// # Errors
     ///
-    /// `Offline` if nobody answers there, `NotAllowed` if it may not be used.
+    /// `Offline` if nobody answers there, `NoRole` if it may not be used.
     fn client_at(&self, socket: &Path) -> Result<Box<dyn Client>, ErrorBody>;
 
     /// Makes a centre and its first node in `home`.

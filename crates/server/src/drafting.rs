@@ -50,8 +50,7 @@ pub(crate) fn may_discard(draft: &DraftView, by: &Person, role: Role) -> Result<
         return Ok(());
     }
     let message = format!("draft {} was written by others", draft.id);
-    Err(Failure::new(ErrorCode::NotAllowed, message)
-        .hint("its authors or a publisher can discard it"))
+    Err(Failure::new(ErrorCode::NoRole, message).hint("its authors or a publisher can discard it"))
 }
 
 /// Returns whether two accounts count as one person: an account that was renamed or numbered
@@ -187,7 +186,7 @@ mod tests {
         let draft = new(text("lesson"), &amina).unwrap();
         assert!(may_discard(&draft, &amina, Role::Drafter).is_ok());
         let refused = may_discard(&draft, &brian, Role::Drafter).unwrap_err().0;
-        assert_eq!(refused.code, ErrorCode::NotAllowed);
+        assert_eq!(refused.code, ErrorCode::NoRole);
         assert!(may_discard(&draft, &brian, Role::Publisher).is_ok());
     }
 

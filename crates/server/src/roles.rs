@@ -94,11 +94,11 @@ fn allow(caller: &Caller, rule: &Rule) -> Result<(), Failure> {
                 }
                 _ => "`baraza staff list` shows the roles; the owner of the node changes them",
             };
-            Err(Failure::new(ErrorCode::NotAllowed, message).hint(hint))
+            Err(Failure::new(ErrorCode::NoRole, message).hint(hint))
         }
         None => {
             let message = format!("{user} is not on the staff of this node");
-            Err(Failure::new(ErrorCode::NotAllowed, message)
+            Err(Failure::new(ErrorCode::NoRole, message)
                 .hint("the owner of the node adds a [[staff.member]] to its config.toml"))
         }
     }
@@ -109,7 +109,7 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let rule = rule(request.method(), matched.as_deref());
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
-        return Failure::new(ErrorCode::NotAllowed, "it is not known who calls").into_response();
+        return Failure::new(ErrorCode::NoRole, "it is not known who calls").into_response();
     };
     if let Some(id) = named(matched.as_deref().unwrap_or_default(), request.uri().path()) {
         caller.about([id]);
@@ -217,7 +217,7 @@ mod tests {
             let found = Role::ALL.map(|role| if may(role) { "yes" } else { "no" }).join(" ");
             assert_eq!(found, *cells, "{method} {path}");
             let stranger = allow(&caller(None), &rule).unwrap_err().0;
-            assert_eq!(stranger.code, ErrorCode::NotAllowed, "{method} {path}");
+            assert_eq!(stranger.code, ErrorCode::NoRole, "{method} {path}");
         }
         let listed: BTreeSet<_> = CELLS.iter().map(|cell| (cell.0, cell.1)).collect();
         for (method, path, ..) in TABLE {

@@ -100,7 +100,7 @@ fn show(shell: &mut Shell<'_, '_>, id: &str, markdown: bool) -> Result<(), Failu
         }
         shell.print(facts.render())?;
         if draft.target.is_some() {
-            return Ok(());
+            return further(&draft).into_iter().try_for_each(|line| shell.print(line + "\n"));
         }
         shell.print("\n")?;
     }
@@ -109,6 +109,13 @@ fn show(shell: &mut Shell<'_, '_>, id: &str, markdown: bool) -> Result<(), Failu
         Some(_) => shell.print(Safe(&text).isolated()),
         None => shell.print(Safe(&text).plain()),
     }
+}
+
+/// Returns what a retraction asks for beside its reason: whoever releases it must see it.
+fn further(draft: &DraftView) -> Vec<String> {
+    let known = ["title", "reason", "note"];
+    let members = draft.body.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    members.map(|(name, value)| format!("{}: {}", Safe(name), Safe(&value.to_string()))).collect()
 }
 
 /// Returns a draft as Markdown.
@@ -236,7 +243,8 @@ fn release(shell: &mut Shell<'_, '_>, args: &DraftRelease) -> Result<(), Failure
     let draft: DraftView = client.get(path.as_str())?;
     if draft.target.is_some() {
         let title = draft.summary().title;
-        let question = format!("Retract `{}`? {}", Safe(&title), publish::RECALL);
+        let more = further(&draft).iter().map(|line| format!(" ({line})")).collect::<String>();
+        let question = format!("Retract `{}`{more}? {}", Safe(&title), publish::RECALL);
         if !shell.confirm(&question)? {
             return Ok(());
         }

@@ -54,7 +54,7 @@ const CODES: [ErrorCode; 15] = [
     ErrorCode::NotOurs,
     ErrorCode::Locked,
     ErrorCode::KeyBlocked,
-    ErrorCode::NotAllowed,
+    ErrorCode::NoRole,
     ErrorCode::SecondPerson,
     ErrorCode::Offline,
     ErrorCode::Home,

@@ -58,7 +58,13 @@ fn lists_and_single_drafts_are_shown_without_what_a_terminal_obeys() {
     }
     assert!(!shown.out.contains('\u{1b}') && shown.err.contains("neither wrote"), "{shown:?}");
 
-    for (kept, word) in [(draft("Tanks"), "## Lesson"), (retraction(), "Withdraws")] {
+    let mut further = retraction();
+    further.body.insert("hide".into(), json!("at\u{1b} once"));
+    for (kept, word) in [
+        (draft("Tanks"), "## Lesson"),
+        (retraction(), "Withdraws     abab"),
+        (further, "hide: \"at\\u001b once\""),
+    ] {
         let program = Program::with(Node::default().json("GET /v1/drafts/27", &kept));
         let shown = run(&program, &["draft", "show", "27"]);
         assert!(shown.exit == 0 && shown.out.contains(word), "{}{}", shown.out, shown.err);

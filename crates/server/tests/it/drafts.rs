@@ -1,5 +1,7 @@
 //! Drafts on their way to a record, the two-person rule, and what the log says.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Request, header::CONTENT_TYPE},
@@ -42,7 +44,7 @@ async fn a_draft_becomes_a_record_only_by_the_hand_of_a_second_person() {
 
     call(&node, brian, &release, json!({})).await.fails(403, "second-person");
     assert_eq!(call(&node, amina, &submit, json!({})).await.ok()["refused"], false);
-    call(&node, amina, &release, json!({})).await.fails(403, "not-allowed");
+    call(&node, amina, &release, json!({})).await.fails(403, "no-role");
     let promoted = ("amina", Role::Owner);
     call(&node, promoted, &release, json!({})).await.fails(403, "second-person");
     assert_eq!(records(&node), 0);
@@ -60,7 +62,7 @@ async fn a_draft_becomes_a_record_only_by_the_hand_of_a_second_person() {
         format!("amina draft import {id} done"),
         format!("brian draft release {id} second-person"),
         format!("amina draft submit {id} done"),
-        format!("amina draft release {id} not-allowed"),
+        format!("amina draft release {id} no-role"),
         format!("amina draft release {id} second-person"),
         format!("brian draft release {ids} done"),
         format!("brian draft release {id} not-found"),
@@ -142,6 +144,29 @@ async fn a_release_that_fails_keeps_the_draft() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_early_leaves_neither_half_a_release_nor_a_gap_in_the_log() {
+    let node = TestNode::new(1);
+    let brian = ("brian", Role::Publisher);
+    let id = import(&node, practice("Tanks")).await;
+    let release = format!("POST /v1/drafts/{id}/release");
+    tokio::select! {
+        biased;
+        _ = call(&node, brian, &release, json!({})) => unreachable!("it takes more than one step"),
+        () = std::future::ready(()) => (),
+    }
+    let logged = async {
+        while node.people.entries.lock().unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), logged).await.unwrap();
+    let entry = node.people.entries.lock().unwrap()[1].clone();
+    assert_eq!((&entry.action[..], &entry.outcome[..]), ("draft release", "done"));
+    assert_eq!(records(&node), 1);
+    call(&node, brian, &release, json!({})).await.fails(404, "not-found");
+}
+
+#[tokio::test]
 async fn a_draft_may_be_incomplete_and_is_checked_when_it_is_handed_in() {
     let node = TestNode::new(1);
     let amina = ("amina", Role::Drafter);
@@ -162,7 +187,7 @@ async fn a_draft_may_be_incomplete_and_is_checked_when_it_is_handed_in() {
     let other = json!({ "drafts": [practice("Good"), { "kind": "retraction", "body": {} }] });
     call(&node, amina, "POST /v1/drafts", other).await.fails(422, "invalid");
     let discard = format!("DELETE /v1/drafts/{id}");
-    call(&node, ("chen", Role::Drafter), &discard, json!({})).await.fails(403, "not-allowed");
+    call(&node, ("chen", Role::Drafter), &discard, json!({})).await.fails(403, "no-role");
     call(&node, amina, &discard, json!({})).await.ok();
     let list = call(&node, amina, "GET /v1/drafts", json!({})).await.ok();
     assert_eq!(list["drafts"], json!([]), "all of a request or none");
@@ -174,19 +199,19 @@ async fn who_is_not_known_or_not_listed_is_refused_and_cannot_fill_the_log() {
     let request = |path: &str| Request::post(path).header(CONTENT_TYPE, "application/json");
     let body = || Body::from(json!({ "drafts": [practice("No")] }).to_string());
     let nobody = request("/v1/drafts").body(body()).unwrap();
-    node.send_as_it_is(nobody).await.fails(403, "not-allowed");
+    node.send_as_it_is(nobody).await.fails(403, "no-role");
     let stranger = request("/v1/drafts").extension(caller("mallory", None)).body(body()).unwrap();
-    let said = node.send(stranger).await.fails(403, "not-allowed");
+    let said = node.send(stranger).await.fails(403, "no-role");
     assert!(said.contains("mallory"), "{said}");
     assert!(node.people.entries.lock().unwrap().is_empty());
     let reader = ("rita", Role::Reader);
-    call(&node, reader, "POST /v1/drafts", json!({})).await.fails(403, "not-allowed");
-    call(&node, reader, "POST /v1/nowhere", json!({})).await.fails(403, "not-allowed");
-    call(&node, reader, "GET /v1/drafts", json!({})).await.fails(403, "not-allowed");
+    call(&node, reader, "POST /v1/drafts", json!({})).await.fails(403, "no-role");
+    call(&node, reader, "POST /v1/nowhere", json!({})).await.fails(403, "no-role");
+    call(&node, reader, "GET /v1/drafts", json!({})).await.fails(403, "no-role");
     assert_eq!(node.people.entries.lock().unwrap().len(), 1, "what she tried to change");
     let seen = call(&node, reader, "GET /v1/staff", json!({})).await.ok();
     assert_eq!(seen["you"], json!({ "user": "rita", "role": "reader" }));
-    call(&node, reader, "GET /v1/staff/log", json!({})).await.fails(403, "not-allowed");
+    call(&node, reader, "GET /v1/staff/log", json!({})).await.fails(403, "no-role");
     let log = node.get("/v1/staff/log?limit=5").await.ok();
     assert_eq!(log["entries"][0]["action"], "draft import");
 }
