@@ -6,6 +6,7 @@
 mod converge;
 mod forks;
 mod node;
+mod revocation;
 mod traffic;
 mod world;
 
