@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 use baraza_protocol::{
     effective::{Effective, IndexAction},
     index::{Index, IndexDoc, IndexPosition},
-    store::StoreRead,
+    store::{BodyState, StoreRead},
 };
 use baraza_record::RecordId;
 use tokio::{runtime::Handle, sync::watch};
@@ -48,8 +48,10 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         let mut effective = Effective::new(reader);
         // The last word on a record counts: an index takes what to put and what to remove
         // without an order between them.
-        let mut verdicts = BTreeMap::new();
+        let (mut verdicts, mut erased) = (BTreeMap::new(), false);
         for (_, place) in &changes {
+            let entry = reader.entry(place).map_err(|error| error.to_string())?;
+            erased |= entry.is_some_and(|entry| entry.body == BodyState::Erased);
             for action in effective.index_actions(place).map_err(|error| error.to_string())? {
                 match action {
                     IndexAction::Put(doc) => verdicts.insert(doc.id, Some(*doc)),
@@ -60,8 +62,20 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         let gone = |(id, doc): (&RecordId, &Option<IndexDoc>)| doc.is_none().then_some(*id);
         let remove: Vec<_> = verdicts.iter().filter_map(gone).collect();
         let put: Vec<_> = verdicts.into_values().flatten().collect();
-        let position = IndexPosition { epoch: reader.epoch(), change: *last };
-        index.apply(&put, &remove, position).map_err(|error| error.to_string())?;
+        let covered = IndexPosition { epoch: reader.epoch(), change: *last };
+        let (put, remove) = match erased {
+            false => (put, remove),
+            true => {
+                // The position stands until the words have left the disk: whatever comes
+                // between, these changes are looked at again.
+                index
+                    .apply(&put, &remove, IndexPosition { change: after, ..covered })
+                    .map_err(|error| error.to_string())?;
+                index.purge().map_err(|error| error.to_string())?;
+                Default::default()
+            }
+        };
+        index.apply(&put, &remove, covered).map_err(|error| error.to_string())?;
         worked = true;
     }
 }

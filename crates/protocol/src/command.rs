@@ -94,6 +94,17 @@ pub enum Refusal {
         /// Whose.
         owner: CentreId,
     },
+    /// A retraction asks for an erasure that nobody would carry out.
+    #[error(
+        "the operator key of this node has no right to erase, and {signers} of the {needed} root \
+         keys that may do without it have signed"
+    )]
+    MayNotErase {
+        /// Distinct root keys that signed.
+        signers: usize,
+        /// How many must.
+        needed: u8,
+    },
     /// Too much at once.
     #[error("{count} records at once, the limit is {PUBLISH_MAX}")]
     TooMany {
