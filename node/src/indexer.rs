@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 use baraza_protocol::{
     effective::{Effective, IndexAction},
     index::{Index, IndexDoc, IndexPosition},
-    store::{BodyState, StoreRead},
+    store::{BodyState, Place, StoreRead},
 };
 use baraza_record::RecordId;
 use tokio::{runtime::Handle, sync::watch};
@@ -50,8 +50,7 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         // without an order between them.
         let (mut verdicts, mut erased) = (BTreeMap::new(), false);
         for (_, place) in &changes {
-            let entry = reader.entry(place).map_err(|error| error.to_string())?;
-            erased |= entry.is_some_and(|entry| entry.body == BodyState::Erased);
+            erased |= is_erased(reader, place)?;
             for action in effective.index_actions(place).map_err(|error| error.to_string())? {
                 match action {
                     IndexAction::Put(doc) => verdicts.insert(doc.id, Some(*doc)),
@@ -78,6 +77,30 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         index.apply(&put, &remove, covered).map_err(|error| error.to_string())?;
         worked = true;
     }
+}
+
+/// Brings the index up to the store if it may have words of what was erased.
+pub(crate) fn purge_erased(reader: &dyn StoreRead, index: &dyn Index) -> Result<(), String> {
+    let position = index.position().map_err(|error| error.to_string())?;
+    if position == IndexPosition::default() {
+        return Ok(());
+    }
+    let mut after = if position.epoch == reader.epoch() { position.change } else { 0 };
+    loop {
+        let changes = reader.changes(after, CHANGES_MAX).map_err(|error| error.to_string())?;
+        let Some((last, _)) = changes.last() else { return Ok(()) };
+        after = *last;
+        for (_, place) in &changes {
+            if is_erased(reader, place)? {
+                return catch_up(reader, index).map(|_| ());
+            }
+        }
+    }
+}
+
+fn is_erased(reader: &dyn StoreRead, place: &Place) -> Result<bool, String> {
+    let entry = reader.entry(place).map_err(|error| error.to_string())?;
+    Ok(entry.is_some_and(|entry| entry.body == BodyState::Erased))
 }
 
 /// Moves the index over change numbers that nothing stands for any more.

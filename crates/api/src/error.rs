@@ -24,6 +24,8 @@ pub enum ErrorCode {
     Locked,
     /// The operator key may not sign until the store is repaired.
     KeyBlocked,
+    /// The operator key has no right to do that.
+    NotAllowed,
     /// The daemon is needed and does not run.
     Offline,
     /// There is no home, there is one already, or it cannot be used: it belongs to a newer
@@ -47,7 +49,7 @@ impl ErrorCode {
             Self::Invalid => 422,
             Self::NotFound => 404,
             Self::Ambiguous | Self::Offline | Self::Home => 409,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked => 403,
+            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NotAllowed => 403,
             Self::Busy => 503,
             Self::DiskFull => 507,
             Self::Store | Self::Internal => 500,
@@ -64,7 +66,7 @@ impl ErrorCode {
             Self::Home => 5,
             Self::DiskFull | Self::Store => 6,
             Self::Offline | Self::Busy => 7,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked => 8,
+            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NotAllowed => 8,
         }
     }
 }

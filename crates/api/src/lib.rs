@@ -11,9 +11,9 @@ mod views;
 
 pub use error::{ErrorBody, ErrorCode};
 pub use records::{
-    DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
-    Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
-    Standing,
+    DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
+    PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
+    SearchReply, SeriesView, Standing, VersionView,
 };
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use views::{

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use baraza_record::Kind;
+use baraza_record::{CentreId, Kind, RecordId};
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
 const AFTER_HELP: &str = "\
@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Revise(Revise),
     /// Withdraw a record of your centre
     Retract(Retract),
+    /// Sign with a root key, on any machine, for the erasure of a record
+    SignErasure(SignErasure),
     /// Find records by their words
     Search(Search),
     /// List records, the latest arrival first
@@ -242,8 +244,35 @@ pub(crate) struct Retract {
     /// In words, for everybody
     #[arg(long)]
     pub(crate) note: Option<String>,
+    /// Have its text deleted on every node, 7 days after the node hears of it
+    #[arg(long)]
+    pub(crate) erase: bool,
+    /// Have it deleted at once: signs with the root key, too
+    #[arg(long, requires = "erase")]
+    pub(crate) now: bool,
+    /// Signature of another root key, as `baraza sign-erasure` prints it; may be repeated
+    #[arg(long, value_name = "FILE", requires = "now")]
+    pub(crate) root_signature: Vec<PathBuf>,
+    /// File whose first line is the passphrase of the root key
+    #[arg(long, value_name = "FILE", requires = "now")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignErasure {
+    /// Id of the record, all 64 digits
+    pub(crate) id: RecordId,
+    /// Id of the centre that published it, all 64 digits
+    #[arg(long, value_name = "ID")]
+    pub(crate) centre: CentreId,
+    /// File of the root key; that of the home if left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// File whose first line is the passphrase of the root key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
 }
 
 /// What both lists and searches are narrowed to.

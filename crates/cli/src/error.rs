@@ -65,6 +65,11 @@ impl Failure {
         self.with(|told| told.body.hint = Some(hint.into()))
     }
 
+    /// Returns whether it is an error of this kind.
+    pub(crate) fn is(&self, code: ErrorCode) -> bool {
+        matches!(self, Self::Error(told) if told.body.code == code)
+    }
+
     /// Says that some of what was asked for was done.
     pub(crate) fn partly(self) -> Self {
         self.with(|told| told.exit = EXIT_PARTLY)

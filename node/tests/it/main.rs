@@ -9,5 +9,6 @@ mod bad_input;
 mod bundles;
 mod crash;
 mod drafts;
+mod erasure;
 mod exchange;
 mod harness;

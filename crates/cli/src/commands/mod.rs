@@ -11,6 +11,7 @@ mod node;
 mod publish;
 mod query;
 mod record;
+mod retract;
 mod verify;
 
 use baraza_api::ErrorCode;
@@ -34,7 +35,8 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::New(args) => publish::new(shell, &args),
         Command::Publish(args) => publish::publish(shell, &args),
         Command::Revise(args) => publish::revise(shell, &args),
-        Command::Retract(args) => publish::retract(shell, args),
+        Command::Retract(args) => retract::retract(shell, args),
+        Command::SignErasure(args) => retract::sign_erasure(shell, &args),
         Command::Search(args) => query::search(shell, &args),
         Command::List(args) => query::list(shell, &args),
         Command::Show(args) => record::show(shell, &args),

@@ -12,15 +12,14 @@ use std::{
 };
 
 use baraza_api::{
-    Client, DraftBody, ErrorCode, Problem, PublishReply, PublishRequest, Published, RecordView,
-    RetractRequest, RowReport,
+    Client, DraftBody, ErrorCode, Problem, PublishReply, PublishRequest, Published, RowReport,
 };
 use baraza_formats::{Draft, FILE_BYTES_MAX};
 use baraza_record::{Kind, body};
 
 use super::{id_prefix, key};
 use crate::{
-    args::{self, New, PassphraseFile, Retract, Revise},
+    args::{self, New, PassphraseFile, Revise},
     error::{Failure, failure},
     output::{Table, count},
     safe::Safe,
@@ -36,7 +35,7 @@ const DRAFTS_MAX: usize = 10_000;
 /// Most rows of the table of drafts that cannot be published; all are in the JSON.
 const ROWS_SHOWN_MAX: usize = 50;
 
-const RECALL: &str =
+pub(super) const RECALL: &str =
     "Public records cannot be recalled from others' disks; a retraction asks them to hide one.";
 
 /// Drafts as they were read, and what could not be read.
@@ -106,25 +105,6 @@ pub(super) fn revise(shell: &mut Shell<'_, '_>, args: &Revise) -> Result<(), Fai
     let Revise { dry_run, allow_personal_data, .. } = *args;
     let passphrase = args.passphrase.clone();
     send(shell, drafts, &Rules { dry_run, allow_personal_data, skip_invalid: false, passphrase })
-}
-
-/// Withdraws a record.
-pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Failure> {
-    let client = shell.client()?;
-    let record: RecordView = client.get(format!("/v1/records/{}", id_prefix(&args.id)?))?;
-    let id = record.summary.id;
-    let title = Safe(&record.summary.title).to_string();
-    if !shell.confirm(&format!("Retract `{title}` ({})? {RECALL}", id.short()))? {
-        return Ok(());
-    }
-    let request = RetractRequest { reason: args.reason, note: args.note };
-    let path = format!("/v1/records/{id}/retract");
-    let retraction: Published =
-        key::signed(shell, &*client, &args.passphrase, || client.post(path.as_str(), &request))?;
-    match shell.json {
-        true => shell.print_json(&retraction),
-        false => shell.print(format!("Retracted {} by {}\n", id.short(), retraction.id.short())),
-    }
 }
 
 impl Drafts {

@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["publish"],
     &["revise"],
     &["retract"],
+    &["sign-erasure"],
     &["search"],
     &["list"],
     &["show"],
@@ -34,7 +35,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["demo"],
 ];
 
-const CODES: [ErrorCode; 13] = [
+const CODES: [ErrorCode; 14] = [
     ErrorCode::BadRequest,
     ErrorCode::Invalid,
     ErrorCode::NotFound,
@@ -42,6 +43,7 @@ const CODES: [ErrorCode; 13] = [
     ErrorCode::NotOurs,
     ErrorCode::Locked,
     ErrorCode::KeyBlocked,
+    ErrorCode::NotAllowed,
     ErrorCode::Offline,
     ErrorCode::Home,
     ErrorCode::Busy,

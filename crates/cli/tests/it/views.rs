@@ -42,6 +42,7 @@ fn record() -> RecordView {
         signer: PublicKey([1; 32]),
         body_bytes: 1_536,
         series: SeriesView::default(),
+        erasure: None,
         holders: Holders { centres: 3, since_ms: Some(NOW.0 - 60_000) },
     }
 }
@@ -227,7 +228,7 @@ parts:
 fn what_was_withdrawn_or_replaced_is_said_first() {
     let latest = RecordId([0xcd; 32]);
     let versions = vec![RecordId([0xab; 32]), latest];
-    let series = SeriesView { versions, latest: Some(latest), retracted_by: None };
+    let series = SeriesView { versions, latest: Some(latest), ..SeriesView::default() };
     let summary = RecordSummary { standing: Standing::Superseded, ..summary() };
     let record = RecordView { summary, series, ..record() };
     let program = Program::with(Node::default().json("GET /v1/records/abab", &record));
