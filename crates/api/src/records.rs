@@ -197,7 +197,8 @@ pub struct ErasureView {
     pub created_ms: u64,
     /// When it arrived here.
     pub arrived_ms: u64,
-    /// When the body goes from this node, or went at the earliest.
+    /// When the body goes from a node at which it arrived then; the one that published it
+    /// does not wait.
     pub due_ms: u64,
     /// Whether it is gone.
     pub done: bool,

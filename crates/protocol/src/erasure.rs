@@ -58,18 +58,18 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Returns when the body goes. The publisher's own node need not wait.
-    pub fn due(&self, is_own: bool) -> Timestamp {
+    /// Returns when the body goes.
+    pub fn due(&self) -> Timestamp {
         match self.urgency {
-            Urgency::Delayed if !is_own => self.arrived_ms.plus_ms(ERASE_DELAY_MS),
-            Urgency::Delayed | Urgency::Now => self.arrived_ms,
+            Urgency::Now => self.arrived_ms,
+            Urgency::Delayed => self.arrived_ms.plus_ms(ERASE_DELAY_MS),
         }
     }
 
     /// Returns whether the body goes now. What need not wait does not wait for a clock that
     /// was set back either.
-    pub fn is_due(&self, is_own: bool, now: Timestamp) -> bool {
-        is_own || self.urgency == Urgency::Now || self.due(is_own) <= now
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.urgency == Urgency::Now || self.due() <= now
     }
 }
 
@@ -166,7 +166,7 @@ pub fn of(
             arrived_ms: entry.arrived_ms,
             urgency,
         });
-        let order = |erasure: &Erasure| (erasure.due(false), erasure.retraction);
+        let order = |erasure: &Erasure| (erasure.due(), erasure.retraction);
         first = first.into_iter().chain(asked).min_by_key(order);
     }
     Ok(first)

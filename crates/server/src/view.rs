@@ -35,12 +35,10 @@ pub(crate) fn summary(
     })
 }
 
-/// Returns the erasure in force of a record, with what its retraction says. `is_own` is
-/// whether the record is this node's centre's own.
+/// Returns the erasure in force of a record, with what its retraction says.
 pub(crate) fn erasure(
     reader: &dyn StoreRead,
     view: &View,
-    is_own: bool,
 ) -> Result<Option<api::ErasureView>, StoreError> {
     let Some(erasure) = view.erasure else { return Ok(None) };
     let place = place_of(reader, &erasure.retraction)?;
@@ -54,7 +52,7 @@ pub(crate) fn erasure(
         note: text("note"),
         created_ms: record.map_or(0, |record| record.header().created_ms.0),
         arrived_ms: erasure.arrived_ms.0,
-        due_ms: erasure.due(is_own).0,
+        due_ms: erasure.due().0,
         done: view.entry.body == BodyState::Erased,
         at_once: erasure.urgency == Urgency::Now,
     }))

@@ -202,10 +202,52 @@ fn without_root_keys_a_body_goes_a_week_after_the_retraction_arrived() {
     node.commit().unwrap();
     assert_eq!(body_of(node.store(), &record), Some(BodyState::Erased));
 
-    let mut own = service(store, alice.centre());
+    // Who stole the key is heard of by the publisher's own node as by any other.
+    let mut own = service(store.clone(), alice.centre());
+    own.handle(Input::Unlocked(alice.key.clone()), arrived);
     own.handle(frames(&[&retraction]), arrived);
     own.commit().unwrap();
-    assert_eq!(body_of(own.store(), &record), Some(BodyState::Erased), "the publisher's own node");
+    assert_eq!(body_of(own.store(), &record), Some(BodyState::Present));
+
+    let mut own = service(store, alice.centre());
+    own.handle(Input::Unlocked(alice.key.clone()), arrived);
+    let body = body.as_object().unwrap().clone();
+    let (kind, language, target) = (Kind::RETRACTION, "en".to_owned(), Some(record.id()));
+    let new = crate::command::NewRecord { kind, language, revises: None, target, body };
+    let command = crate::command::Command::Publish(vec![new]);
+    own.handle(Input::Command { call: 1, command }, arrived);
+    own.commit().unwrap();
+    assert_eq!(body_of(own.store(), &record), Some(BodyState::Erased), "where it was asked for");
+}
+
+#[test]
+fn a_key_that_may_not_erase_is_told_so_and_signs_nothing() {
+    let alice = Author::with_rights(1, WRITER, 2);
+    let record = alice.write(alice.start(), "phrase", |_| ());
+    let signed = signature(&Author::root(1, 0), record.id(), alice.centre());
+    for body in
+        [json!({ "erase": true }), json!({ "erase": true, "root_signatures": [&signed, &signed] })]
+    {
+        let mut store = store_of(&[&alice]);
+        ingest_range(&mut store, std::slice::from_ref(&record), NOW).unwrap();
+        let mut node = service(store, alice.centre());
+        node.handle(Input::Unlocked(alice.key.clone()), NOW);
+        let signers = usize::from(body.get("root_signatures").is_some());
+        let body = body.as_object().unwrap().clone();
+        let (kind, language, target) = (Kind::RETRACTION, "en".to_owned(), Some(record.id()));
+        let new = crate::command::NewRecord { kind, language, revises: None, target, body };
+        let command = crate::command::Command::Publish(vec![new]);
+        node.handle(Input::Command { call: 1, command }, NOW);
+        node.commit().unwrap();
+        let Some(crate::Effect::Reply { reply, .. }) = node.poll_effect() else {
+            panic!("there is a reply")
+        };
+        let crate::command::Reply::Refused(refusal) = reply else { panic!("{reply:?}") };
+        let expected = crate::command::Refusal::MayNotErase { signers, needed: 2 };
+        assert_eq!(refusal.to_string(), expected.to_string());
+        assert_eq!(node.store().counts().records, 1);
+        assert_eq!(body_of(node.store(), &record), Some(BodyState::Present));
+    }
 }
 
 /// A step of a history.

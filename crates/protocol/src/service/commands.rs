@@ -66,7 +66,7 @@ impl<S: Store> Service<S> {
             let done = ingest::ingest_range(&mut self.store, range, self.now)?;
             debug_assert_eq!(done.inserted, range.len() as u64, "the feed goes on at its head");
         }
-        signed.iter().for_each(|record| self.erasures.look_at(record.header().target));
+        signed.iter().for_each(|record| self.erasures.retracts(record.header().target));
         if let Some(last) = signed.last() {
             self.own_head = Some((last.feed(), head));
         }

@@ -36,7 +36,10 @@ const PAUSE_MS: u64 = 50;
 pub(super) struct Erasures {
     /// Last change that was looked at.
     position: u64,
-    /// Own retractions' targets, to be looked at without waiting for their turn.
+    /// What this node itself was just told to retract: it waits neither for its turn nor,
+    /// because whoever asks is at this machine, for the delay.
+    own: BTreeSet<RecordId>,
+    /// What is looked at by the next sweep.
     targets: BTreeSet<RecordId>,
     /// What goes later, in order of time.
     pending: BTreeSet<(Timestamp, RecordId)>,
@@ -47,9 +50,9 @@ pub(super) struct Erasures {
 }
 
 impl Erasures {
-    /// Has the next sweep look at a record, whatever its place among the changes.
-    pub(super) fn look_at(&mut self, target: Option<RecordId>) {
-        self.targets.extend(target);
+    /// Notes what this node itself retracts.
+    pub(super) fn retracts(&mut self, target: Option<RecordId>) {
+        self.own.extend(target);
     }
 
     /// Returns when to sweep again at the latest.
@@ -92,8 +95,11 @@ impl<S: Store> Service<S> {
         self.erasures.take_due(self.now);
         self.look_through_changes()?;
         let mut erased = 0;
+        for target in std::mem::take(&mut self.erasures.own) {
+            erased += self.sweep_one(&target, true, true)?;
+        }
         for target in std::mem::take(&mut self.erasures.targets) {
-            erased += self.sweep_one(&target, erased < ERASES_MAX)?;
+            erased += self.sweep_one(&target, false, erased < ERASES_MAX)?;
         }
         match erased {
             0 => Ok(()),
@@ -106,7 +112,7 @@ impl<S: Store> Service<S> {
         let changes = self.store.changes(self.erasures.position, SWEEP_CHANGES_MAX)?;
         for (change, place) in &changes {
             let target = self.target_of_change(place)?;
-            self.erasures.look_at(target);
+            self.erasures.targets.extend(target);
             self.erasures.position = *change;
         }
         self.erasures.behind = changes.len() == SWEEP_CHANGES_MAX;
@@ -126,8 +132,13 @@ impl<S: Store> Service<S> {
 
     /// Deletes the body of a record if its erasure is due and `may`, or notes when it will
     /// be. Returns how many bodies were deleted: where a feed forks, a record stands twice.
-    fn sweep_one(&mut self, target: &RecordId, may: bool) -> Result<usize, StoreError> {
-        let mut erased = 0;
+    fn sweep_one(
+        &mut self,
+        target: &RecordId,
+        is_own: bool,
+        may: bool,
+    ) -> Result<usize, StoreError> {
+        let (now, mut erased) = (self.now, 0);
         for (_, place) in self.store.find(&target.to_string(), 2)? {
             let (Some(entry), Some(feed)) =
                 (self.store.entry(&place)?, self.store.feed(&place.feed)?)
@@ -137,19 +148,16 @@ impl<S: Store> Service<S> {
             if entry.body == BodyState::Erased || entry.kind == Kind::RETRACTION {
                 continue;
             }
-            let is_own = feed.centre == self.config.centre;
-            match erasure::of(&self.store, target, &feed.centre)? {
-                None => (),
-                Some(erasure) if !erasure.is_due(is_own, self.now) => {
-                    self.erasures.postpone(erasure.due(is_own), *target);
-                }
-                Some(_) if !may => self.erasures.postpone(self.now, *target),
-                Some(erasure) => {
+            let Some(erasure) = erasure::of(&self.store, target, &feed.centre)? else { continue };
+            match (is_own || erasure.is_due(now), may) {
+                (true, true) => {
                     self.store.erase(&place)?;
                     erased += 1;
                     let retraction = erasure.retraction;
                     tracing::debug!(record = %target.short(), %retraction, "body erased");
                 }
+                (true, false) => self.erasures.postpone(now, *target),
+                (false, _) => self.erasures.postpone(erasure.due(), *target),
             }
         }
         Ok(erased)

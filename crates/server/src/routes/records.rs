@@ -57,7 +57,7 @@ pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
             signer: header.signer,
             body_bytes: header.body_bytes,
             series: view::series(&mut effective, &view)?,
-            erasure: view::erasure(reader, &view, header.centre == app.node.centre)?,
+            erasure: view::erasure(reader, &view)?,
             holders: view::holders(reader, &place)?,
             body: view.body.map(Value::Object),
             problems: view::problems(view.problems),
