@@ -149,10 +149,11 @@ impl Host for Program {
         }
         let key = keys::load(&path, passphrase.map(|text| text.as_str()));
         let key = key.map_err(|error| match error {
-            KeyError::Passphrase => ErrorBody::new(
-                ErrorCode::Locked,
-                format!("the passphrase does not open the root key in {}", path.display()),
-            ),
+            KeyError::Passphrase => {
+                let why = if passphrase.is_none() { "needs its" } else { "has another" };
+                let what = format!("the root key in {} {why} passphrase", path.display());
+                ErrorBody::new(ErrorCode::Locked, what)
+            }
             KeyError::File(error) => error,
         })?;
         let bytes = key.sign(Domain::Erase, &erasure::message(&target, &centre));

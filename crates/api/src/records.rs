@@ -211,7 +211,7 @@ pub struct ErasureView {
 pub struct SeriesView {
     /// Every version held, by author's time, the first version first.
     pub versions: Vec<RecordId>,
-    /// The same with more of each.
+    /// The same with more of each, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<VersionView>,
     /// Versions that replace the same one, each written without knowing of the others.

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use baraza_record::{CentreId, Kind, RecordId};
+use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
 const AFTER_HELP: &str = "\
@@ -24,7 +24,7 @@ Exit codes:
   5  the home: there is none, there is one already, or it cannot be used
   6  the store or the disk
   7  the network, or the node is busy or not running
-  8  the operator key is locked, or the record is not yours
+  8  the operator key is locked or may not do that, or the record is not yours
   9  done in part: see what was printed";
 
 const NARROWING: &str = "Narrowing (several values, separated by commas, are alternatives)";
@@ -263,10 +263,10 @@ pub(crate) struct Retract {
 #[derive(Debug, Args)]
 pub(crate) struct SignErasure {
     /// Id of the record, all 64 digits
-    pub(crate) id: RecordId,
+    pub(crate) id: String,
     /// Id of the centre that published it, all 64 digits
     #[arg(long, value_name = "ID")]
-    pub(crate) centre: CentreId,
+    pub(crate) centre: String,
     /// File of the root key; that of the home if left out
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,

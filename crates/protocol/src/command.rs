@@ -96,8 +96,8 @@ pub enum Refusal {
     },
     /// A retraction asks for an erasure that nobody would carry out.
     #[error(
-        "the operator key of this node has no right to erase, and {signers} of the {needed} root \
-         keys that may do without it have signed"
+        "nobody would heed this erasure: the operator key of this node may not erase, or too few \
+         root keys signed ({signers} of {needed})"
     )]
     MayNotErase {
         /// Distinct root keys that signed.

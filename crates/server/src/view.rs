@@ -71,7 +71,7 @@ pub(crate) fn series(
     });
     Ok(api::SeriesView {
         versions: versions.iter().map(|version| version.id).collect(),
-        history: history.collect(),
+        history: if versions.len() < 2 { Vec::new() } else { history.collect() },
         concurrent: concurrent(&versions),
         latest: versions.last().map(|version| version.id),
         retracted_by: view.retracted_by,

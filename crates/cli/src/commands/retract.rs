@@ -6,12 +6,14 @@
 use std::path::Path;
 
 use baraza_api::{ErrorCode, Published, RecordView, RetractRequest, RootSignature};
+use baraza_record::{CentreId, ParseIdError, RecordId};
 
 use super::{id_prefix, key, publish::RECALL};
 use crate::{
     args::{Retract, SignErasure},
     error::{Failure, failure},
     host::ErasureToSign,
+    output::count,
     safe::Safe,
     shell::{Shell, read_file},
 };
@@ -36,6 +38,7 @@ pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Fa
         true => root_signatures(shell, &args, &record)?,
         false => Vec::new(),
     };
+    let others = record.series.versions.len().saturating_sub(1);
     let Retract { reason, note, erase, now, .. } = args;
     let request = RetractRequest { reason, note, erase, root_signatures };
     let path = format!("/v1/records/{id}/retract");
@@ -52,12 +55,22 @@ pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Fa
             "Its text is deleted here. Others hide it when they hear of it, and delete it 7 days later.",
         ),
     }
+    if erase && others != 0 {
+        let others = count(others as u64, "other version of it keeps", "other versions of it keep");
+        shell.note(format!(
+            "{others} the text: erase each that must go (baraza show {})",
+            id.short()
+        ));
+    }
     Ok(())
 }
 
 /// Signs for an erasure with a root key, and prints the signature.
 pub(super) fn sign_erasure(shell: &mut Shell<'_, '_>, args: &SignErasure) -> Result<(), Failure> {
-    let (target, centre) = (args.id, args.centre);
+    // There may be no node here: nothing completes the beginning of an id.
+    let whole = |error: ParseIdError| failure(ErrorCode::BadRequest, error.to_string());
+    let target: RecordId = args.id.parse().map_err(whole)?;
+    let centre: CentreId = args.centre.parse().map_err(whole)?;
     let question =
         format!("Sign that the text of record {target} of centre {centre} is deleted everywhere?");
     if !shell.confirm(&question)? {

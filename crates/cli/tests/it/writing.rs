@@ -292,6 +292,8 @@ fn an_erasure_says_what_it_cannot_reach_and_signs_with_root_keys() {
     let (id, centre) = ("ab".repeat(32), "ce".repeat(32));
     let sign = ["sign-erasure", &id, "--centre", &centre, "--key", "root.pem"];
     assert_eq!(run(&Program::default(), &sign).exit, 2, "nobody said yes");
+    let short = ["sign-erasure", "abab", "--centre", &centre, "--yes"];
+    assert_eq!(run(&Program::default(), &short).exit, 2, "which record it is must be sure");
     let signed = run(&Program::default(), &[&sign[..], &["--yes"]].concat());
     assert_eq!(serde_json::from_str::<Value>(&signed.out).unwrap(), own);
 }
