@@ -79,6 +79,7 @@ fn an_erased_phrase_is_in_no_file_of_three_nodes() {
         assert_eq!(site.run(&["repair", "--yes"]).code, 0);
         let shown = site.run(&["show", &id]);
         assert!(shown.out.contains("its text was deleted here"), "{}", shown.out);
+        assert_eq!(files_with(&site.home, PHRASE), [] as [String; 0], "after a rebuild");
     }
 }
 

@@ -127,7 +127,7 @@ fn nobody_erases_what_another_centre_published() {
     let body = json!({ "erase": true, "root_signatures": signed });
     let retraction = retract(&mallory, mallory.start(), record.id(), &body);
     let mut store = store_of(&[&alice, &mallory]);
-    ingest_range(&mut store, &[record.clone()], NOW).unwrap();
+    ingest_range(&mut store, std::slice::from_ref(&record), NOW).unwrap();
     ingest_range(&mut store, &[retraction], NOW).unwrap();
     assert_eq!(of(&store, &record.id(), &alice.centre()).unwrap(), None);
 
@@ -171,7 +171,7 @@ fn without_root_keys_a_body_goes_a_week_after_the_retraction_arrived() {
         Input::Command { call: 1, command: crate::command::Command::Import(bytes) }
     };
     let mut store = store_of(&[&alice, &bob]);
-    ingest_range(&mut store, &[record.clone()], NOW).unwrap();
+    ingest_range(&mut store, std::slice::from_ref(&record), NOW).unwrap();
     store.commit().unwrap();
     let mut node = service(store.clone(), bob.centre());
     let arrived = NOW.plus_ms(5_000);
