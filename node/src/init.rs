@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use baraza_api::{ErrorBody, ErrorCode};
 use baraza_cli::{InitOptions, InitReport};
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, NAME_CHARS_MAX, Operator, Role,
-    SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, NAME_CHARS_MAX, Operator, Role, SignedEvent,
 };
 use baraza_network::{parse_address, peer_id_text};
 use baraza_protocol::ingest::ingest_identity;
@@ -139,7 +138,7 @@ fn inception(name: &str, country: Option<[u8; 2]>, keys: &NewKeys) -> SignedEven
     operators.sort_by_key(|operator| operator.key);
     let mut nonce = [0; 16];
     nonce.copy_from_slice(&keys::random()[..16]);
-    let event = IdentityEvent {
+    let event = Inception {
         version: EVENT_VERSION,
         kind: EventKind::INCEPTION,
         seq: 0,
@@ -155,7 +154,7 @@ fn inception(name: &str, country: Option<[u8; 2]>, keys: &NewKeys) -> SignedEven
         created_ms: clock::now(),
         nonce,
     };
-    SignedEvent::sign(event, &[&keys.root])
+    event.sign(&[&keys.root])
 }
 
 fn write_keys(

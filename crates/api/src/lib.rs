@@ -5,11 +5,13 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 mod error;
+mod identity;
 mod records;
 mod transport;
 mod views;
 
 pub use error::{ErrorBody, ErrorCode};
+pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
 pub use records::{
     DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
     PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
@@ -17,8 +19,8 @@ pub use records::{
 };
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use views::{
-    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, OperatorView, PeerView,
-    PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
+    PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
 
 /// Most bytes of a request or reply body (4 MiB).

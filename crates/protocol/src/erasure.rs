@@ -95,7 +95,7 @@ pub fn urgency(log: &Log, retraction: &SignedRecord) -> Option<Urgency> {
     if !asks(&body) {
         return None;
     }
-    if usize::from(log.state().root_threshold) <= root_signers(log, &body, &target) {
+    if usize::from(log.state().keys.root_threshold) <= root_signers(log, &body, &target) {
         return Some(Urgency::Now);
     }
     rights.has(Capabilities::ERASE).then_some(Urgency::Delayed)
@@ -110,7 +110,7 @@ pub fn asks(body: &Body) -> bool {
 pub fn root_signers(log: &Log, body: &Body, target: &RecordId) -> usize {
     let list = body.get("root_signatures").and_then(Value::as_array);
     let Some(list) = list.filter(|list| list.len() <= ROOT_SIGNATURES_MAX) else { return 0 };
-    let (message, roots) = (message(target, &log.id()), &log.state().root_keys);
+    let (message, roots) = (message(target, &log.id()), &log.state().keys.root_keys);
     let valid = |(key, signature): &(PublicKey, Signature)| {
         roots.contains(key) && sign::verify(Domain::Erase, key, &message, signature).is_ok()
     };

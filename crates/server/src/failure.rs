@@ -108,7 +108,9 @@ impl From<Refusal> for Failure {
                     "add signatures of other root keys with --root-signature FILE (baraza sign-erasure)",
                 ),
             ),
-            Refusal::TooMany { .. } | Refusal::TooLarge { .. } => (ErrorCode::Invalid, None),
+            Refusal::TooMany { .. } | Refusal::TooLarge { .. } | Refusal::Event(_) => {
+                (ErrorCode::Invalid, None)
+            }
             Refusal::Offline => (ErrorCode::Offline, Some("run `baraza start`")),
             Refusal::Busy => (ErrorCode::Busy, Some("try again in a moment")),
         };

@@ -1,9 +1,9 @@
 //! Text of others on a terminal: C-01 and C-02 of docs/SECURITY.md.
 
 use baraza_api::{
-    CentreView, ErrorBody, ErrorCode, EventView, Holders, ListCentres, ListReply, OperatorView,
-    PeerView, PeersReply, Problem, PublishReply, Published, RecordSummary, RecordView, SearchReply,
-    SeriesView, Standing, StatusView, SyncReply, Warning,
+    CentreView, ErrorBody, ErrorCode, EventView, Holders, ListCentres, ListReply, LogState,
+    OperatorView, PeerView, PeersReply, Problem, PublishReply, Published, RecordSummary,
+    RecordView, SearchReply, SeriesView, Standing, StatusView, SyncReply, Warning,
 };
 use baraza_cli::Safe;
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId};
@@ -130,15 +130,25 @@ fn record() -> RecordView {
 }
 
 fn centre() -> CentreView {
-    let operator =
-        OperatorView { key: PublicKey([1; 32]), capabilities: vec![text()], label: text() };
+    let operator = OperatorView {
+        key: PublicKey([1; 32]),
+        capabilities: vec![text()],
+        label: text(),
+        ended: Some(text()),
+    };
     CentreView {
         id: CentreId([0xce; 32]),
         name: text(),
+        role: text(),
         country: Some(text()),
         ours: true,
         records: 1,
         identity_head: EventId([0xce; 32]),
+        identity: LogState::Frozen,
+        root_keys: 1,
+        root_threshold: 1,
+        next_keys: 1,
+        next_threshold: 1,
         operators: vec![operator],
     }
 }
@@ -190,8 +200,14 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
     let (kind, title) = (text(), text());
     let (id, source, holders) = (RecordId([2; 32]), text(), Holders::default());
     let published = Published { id, kind, title, source, holders };
-    let event =
-        EventView { seq: 0, id: EventId([0; 32]), kind: text(), created_ms: 0, summary: text() };
+    let event = EventView {
+        seq: 0,
+        id: EventId([0; 32]),
+        kind: text(),
+        created_ms: 0,
+        summary: text(),
+        counts: false,
+    };
     let centres = ListCentres { centres: vec![centre()], ..ListCentres::default() };
     let failure = ErrorBody::new(ErrorCode::Busy, text()).with_hint(text());
     let (node, abab) = (Node::default, "abababab");

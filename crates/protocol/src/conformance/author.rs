@@ -3,7 +3,7 @@
 //! Invariant: everything comes from one number, so that every run writes the same bytes.
 
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_record::{
     Audience, BodyCommit, CentreId, FeedId, Goals, HEADER_VERSION, Header, Kind, Payload, RecordId,
@@ -36,7 +36,7 @@ impl Author {
         let roots: Vec<_> = (0..roots).map(|place| Self::root(number, place)).collect();
         let mut root_keys: Vec<_> = roots.iter().map(SecretKey::public).collect();
         root_keys.sort_unstable();
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -56,7 +56,7 @@ impl Author {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        let event = SignedEvent::sign(event, &roots.iter().collect::<Vec<_>>());
+        let event = event.sign(&roots.iter().collect::<Vec<_>>());
         Self { key: operator, event, audience: Audience::Public }
     }
 

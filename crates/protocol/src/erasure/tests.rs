@@ -2,7 +2,8 @@
 //!
 //! Spec: docs/PROTOCOL.md, section 4.6.
 
-use baraza_record::{SecretKey, VerifiedRecord};
+use baraza_identity::{Changes, IdentityEvent, KeySet, Link, SignedEvent};
+use baraza_record::{KeyDigest, SecretKey, VerifiedRecord};
 use serde_json::json;
 
 use super::*;
@@ -250,6 +251,51 @@ fn a_key_that_may_not_erase_is_told_so_and_signs_nothing() {
     }
 }
 
+#[test]
+fn root_keys_count_while_they_are_in_force() {
+    let (alice, bob) = (Author::with_rights(1, WRITER, 1), Author::new(2));
+    let (old, next) = (Author::root(1, 0), SecretKey::from_seed([1 ^ 0x80; 32]));
+    let new = SecretKey::from_seed([33; 32]);
+    let link = Link { centre: alice.event.id(), seq: 1, prev: alice.event.id(), created_ms: NOW };
+    let keys = KeySet {
+        root_keys: vec![new.public()],
+        root_threshold: 1,
+        next_digests: vec![KeyDigest([9; 32])],
+        next_threshold: 1,
+    };
+    let signers = [next.public(), new.public()];
+    let rotation = IdentityEvent::rotate(link, Changes::default(), vec![next.public()], keys);
+    let rotation = SignedEvent::sign(rotation, &signers, &[&next, &new]).encode();
+
+    let first = alice.write(alice.start(), "first", |_| ());
+    let second = alice.write(head(&first), "second", |_| ());
+    let by = |key: &SecretKey, target: &VerifiedRecord| {
+        let signed = signature(key, target.id(), alice.centre());
+        json!({ "erase": true, "root_signatures": [signed] })
+    };
+    let early = retract(&alice, head(&second), first.id(), &by(&new, &first));
+    let late = retract(&alice, head(&early), second.id(), &by(&old, &second));
+    let mut store = store_of(&[&alice, &bob]);
+    ingest_range(&mut store, &[first.clone(), second.clone(), early], NOW).unwrap();
+    let mut node = service(store, bob.centre());
+    node.commit().unwrap();
+    assert_eq!(body_of(node.store(), &first), Some(BodyState::Present), "not in force yet");
+
+    // The rotation comes as frames do, and with it a retraction by a key that is no more.
+    let mut bytes = baraza_record::frame::PREAMBLE.to_vec();
+    baraza_record::frame::encode_identity(&mut bytes, &rotation);
+    baraza_record::frame::encode_header(&mut bytes, late.signature(), late.header_bytes());
+    baraza_record::frame::encode_payload(&mut bytes, &late.id(), late.payload().unwrap());
+    let import = crate::command::Command::Import(bytes);
+    node.handle(Input::Command { call: 1, command: import }, NOW.plus_ms(1));
+    node.commit().unwrap();
+    assert_eq!(node.store().identity(&alice.centre()).unwrap().len(), 2);
+    node.handle_timeout(NOW.plus_ms(crate::service::ERASURES_RESCAN_EVERY_MS));
+    node.commit().unwrap();
+    assert_eq!(body_of(node.store(), &first), Some(BodyState::Erased), "found by the next look");
+    assert_eq!(body_of(node.store(), &second), Some(BodyState::Present));
+}
+
 /// A step of a history.
 enum Step<'a> {
     Identity,
@@ -279,14 +325,16 @@ fn no_order_of_arrival_leaves_a_body() {
     // Two keys, so that the retraction does not stand behind the record in one feed.
     let mut alice = Author::with_rights(1, WRITER, 1);
     let desk = SecretKey::from_seed([77; 32]);
-    let mut event = alice.event.event().clone();
+    let IdentityEvent::Inception(mut event) = alice.event.event().clone() else {
+        panic!("an author begins with an inception")
+    };
     event.operators.push(baraza_identity::Operator {
         key: desk.public(),
         capabilities: WRITER,
         label: "desk".into(),
     });
     event.operators.sort_unstable_by_key(|operator| operator.key);
-    alice.event = baraza_identity::SignedEvent::sign(event, &[&Author::root(1, 0)]);
+    alice.event = event.sign(&[&Author::root(1, 0)]);
     let desk = Author { key: desk, ..alice.clone() };
 
     let record = alice.write(alice.start(), "phrase", |_| ());

@@ -5,6 +5,7 @@
 
 mod bundle;
 mod centres;
+mod identity;
 mod node;
 mod publish;
 mod records;
@@ -22,6 +23,7 @@ pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 
 pub(crate) use bundle::{export, import};
 pub(crate) use centres::{centre, centre_log, centres};
+pub(crate) use identity::{events, feeds, identify};
 pub(crate) use node::{dial, peers, status, sync, unlock};
 pub(crate) use publish::{publish, retract};
 pub(crate) use records::{list, raw, show};

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, Request, header::CONTENT_TYPE},
 };
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_protocol::{
     Config, Effect, Input, Service,
@@ -77,7 +77,7 @@ impl Centre {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
         let capabilities = Capabilities::PUBLISH.and(Capabilities::RETRACT);
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -93,7 +93,7 @@ impl Centre {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        Self { key, identity: SignedEvent::sign(event, &[&root]) }
+        Self { key, identity: event.sign(&[&root]) }
     }
 
     pub(crate) fn id(&self) -> CentreId {
