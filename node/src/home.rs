@@ -43,6 +43,15 @@ impl Home {
         self.0.join("api.sock")
     }
 
+    pub(crate) fn drafts(&self) -> PathBuf {
+        self.0.join("drafts")
+    }
+
+    /// What people of this machine did.
+    pub(crate) fn staff_log(&self) -> PathBuf {
+        self.0.join("staff.log")
+    }
+
     /// Names the recovery folder until its owner has put it away.
     pub(crate) fn recovery_note(&self) -> PathBuf {
         self.0.join("recovery-not-stored")
@@ -88,6 +97,24 @@ pub(crate) fn create_private_file(path: &Path, content: &[u8]) -> Result<(), Err
         path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     };
     write().map_err(|error| file_error("cannot write", path, &error))
+}
+
+/// Writes a file that only its owner can read, whole: whoever reads it sees the old content or
+/// the new one.
+pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), ErrorBody> {
+    let aside = path.with_extension("new");
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(file_error("cannot remove", &aside, &error));
+        }
+        _ => (),
+    }
+    create_private_file(&aside, content)?;
+    let replace = || {
+        fs::rename(&aside, path)?;
+        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    };
+    replace().map_err(|error| file_error("cannot write", path, &error))
 }
 
 /// Reads a file that holds a secret, and refuses one that others can read.

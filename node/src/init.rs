@@ -22,6 +22,7 @@ use crate::{
     config::{Defaults, HOME_VERSION, Network, Settings},
     home::{self, Home},
     keys, node,
+    staff::Staff,
 };
 
 /// What lies in the recovery folder beside the key.
@@ -68,7 +69,8 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
         bootstrap: options.bootstrap,
         mdns: options.mdns,
     };
-    let settings = Settings { version: HOME_VERSION, centre, defaults, network };
+    let staff = Staff::default();
+    let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };
     let note = recovery.display().to_string();
     home::create_private_file(&home.recovery_note(), note.as_bytes())?;
     home::create_private_file(&home.config(), settings.to_toml().as_bytes())?;

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod daemon;
 mod demo;
+mod drafts;
 mod engine;
 mod home;
 mod host;
@@ -17,6 +18,9 @@ mod indexer;
 mod init;
 mod keys;
 mod node;
+mod sockets;
+mod staff;
+mod staff_log;
 
 use std::process::ExitCode;
 

@@ -26,6 +26,10 @@ pub enum ErrorCode {
     KeyBlocked,
     /// The operator key has no right to do that.
     NotAllowed,
+    /// The caller's role, or its want of one, does not allow it.
+    NoRole,
+    /// Two persons are needed for it, and this is not the second one.
+    SecondPerson,
     /// The daemon is needed and does not run.
     Offline,
     /// There is no home, there is one already, or it cannot be used: it belongs to a newer
@@ -42,6 +46,12 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Returns its name, as in JSON.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// Returns the HTTP status.
     pub fn status(self) -> u16 {
         match self {
@@ -49,7 +59,12 @@ impl ErrorCode {
             Self::Invalid => 422,
             Self::NotFound => 404,
             Self::Ambiguous | Self::Offline | Self::Home => 409,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NotAllowed => 403,
+            Self::NotOurs
+            | Self::Locked
+            | Self::KeyBlocked
+            | Self::NoRole
+            | Self::SecondPerson
+            | Self::NotAllowed => 403,
             Self::Busy => 503,
             Self::DiskFull => 507,
             Self::Store | Self::Internal => 500,
@@ -66,7 +81,12 @@ impl ErrorCode {
             Self::Home => 5,
             Self::DiskFull | Self::Store => 6,
             Self::Offline | Self::Busy => 7,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NotAllowed => 8,
+            Self::NotOurs
+            | Self::Locked
+            | Self::KeyBlocked
+            | Self::NoRole
+            | Self::SecondPerson
+            | Self::NotAllowed => 8,
         }
     }
 }

@@ -4,12 +4,18 @@
 //! Not here: routes (`baraza-server`), sockets (`node`).
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod drafts;
 mod error;
 mod identity;
 mod records;
+mod staff;
 mod transport;
 mod views;
 
+pub use drafts::{
+    DRAFT_TITLE_CHARS_MAX, DraftState, DraftSummary, DraftView, DraftsReply, EditRequest,
+    ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
+};
 pub use error::{ErrorBody, ErrorCode};
 pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
 pub use records::{
@@ -17,6 +23,7 @@ pub use records::{
     PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
     SearchReply, SeriesView, Standing, VersionView,
 };
+pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,

@@ -4,10 +4,14 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod staff;
+
 use std::path::PathBuf;
 
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+
+pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -24,7 +28,7 @@ Exit codes:
   5  the home: there is none, there is one already, or it cannot be used
   6  the store or the disk
   7  the network, or the node is busy or not running
-  8  the operator key is locked or may not do that, or the record is not yours
+  8  the operator key is locked, the record is not yours, or it is not for you to do
   9  done in part: see what was printed";
 
 const NARROWING: &str = "Narrowing (several values, separated by commas, are alternatives)";
@@ -63,6 +67,9 @@ pub(crate) struct Common {
     /// Folder of the node
     #[arg(long, global = true, value_name = "DIR", env = "BARAZA_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
+    /// Socket of a node whose home is not yours
+    #[arg(long, global = true, value_name = "PATH", env = "BARAZA_SOCKET", hide_env_values = true)]
+    pub(crate) socket: Option<PathBuf>,
     /// Print results only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -89,6 +96,9 @@ pub(crate) enum Command {
     Retract(Retract),
     /// Sign with a root key, on any machine, for the erasure of a record
     SignErasure(SignErasure),
+    /// Keep drafts on the node until somebody releases them
+    #[command(subcommand)]
+    Draft(Draft),
     /// Find records by their words
     Search(Search),
     /// List records, the latest arrival first
@@ -113,6 +123,9 @@ pub(crate) enum Command {
     Repair,
     /// Unlock the operator key of the running node
     Unlock(Unlock),
+    /// Show who on this machine may use the node, and who did what
+    #[command(subcommand)]
+    Staff(Staff),
     /// Show several nodes at work on this machine
     Demo(Demo),
 }

@@ -65,11 +65,6 @@ impl Failure {
         self.with(|told| told.body.hint = Some(hint.into()))
     }
 
-    /// Returns whether it is an error of this kind.
-    pub(crate) fn is(&self, code: ErrorCode) -> bool {
-        matches!(self, Self::Error(told) if told.body.code == code)
-    }
-
     /// Says that some of what was asked for was done.
     pub(crate) fn partly(self) -> Self {
         self.with(|told| told.exit = EXIT_PARTLY)
@@ -78,6 +73,14 @@ impl Failure {
     /// Adds facts for scripts.
     pub(crate) fn details(self, details: &impl Serialize) -> Self {
         self.with(|told| told.details = serde_json::to_value(details).ok())
+    }
+
+    /// Returns what kind of failure it is, if it is one.
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Closed => None,
+            Self::Error(told) => Some(told.body.code),
+        }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Told)) -> Self {

@@ -12,3 +12,4 @@ mod drafts;
 mod erasure;
 mod exchange;
 mod harness;
+mod staff;

@@ -107,6 +107,45 @@ pub(super) fn revise(shell: &mut Shell<'_, '_>, args: &Revise) -> Result<(), Fai
     send(shell, drafts, &Rules { dry_run, allow_personal_data, skip_invalid: false, passphrase })
 }
 
+/// Reads the drafts of files, for the node to keep; each must be readable, none need be complete.
+pub(super) fn read_drafts(
+    shell: &mut Shell<'_, '_>,
+    files: &[PathBuf],
+    kind: Option<Kind>,
+) -> Result<Vec<DraftBody>, Failure> {
+    let Drafts { drafts, reports } = Drafts::read(files, kind)?;
+    if reports.is_empty() {
+        return Ok(drafts);
+    }
+    print_reports(shell, &reports)?;
+    let unread = count(reports.len() as u64, "draft", "drafts");
+    let what = format!("{unread} cannot be read; nothing was kept");
+    Err(failure(ErrorCode::Invalid, what).hint("correct them and try again").details(&reports))
+}
+
+/// Reads the one draft of a file.
+pub(super) fn read_one_draft(shell: &mut Shell<'_, '_>, file: &Path) -> Result<DraftBody, Failure> {
+    let mut drafts = read_drafts(shell, &[file.to_owned()], None)?;
+    match (drafts.pop(), drafts.is_empty()) {
+        (Some(draft), true) => Ok(draft),
+        _ => {
+            let what = format!("`{}` does not have exactly one draft", file.display());
+            Err(failure(ErrorCode::Invalid, what))
+        }
+    }
+}
+
+/// Cuts drafts into portions that a request can carry.
+pub(super) fn portions(drafts: Vec<DraftBody>) -> impl Iterator<Item = Vec<DraftBody>> {
+    let rules = Rules {
+        dry_run: false,
+        allow_personal_data: false,
+        skip_invalid: false,
+        passphrase: PassphraseFile::default(),
+    };
+    requests(drafts, &rules).into_iter().map(|request| request.drafts)
+}
+
 impl Drafts {
     /// Reads all files. What is wrong with a draft is kept as a report.
     fn read(files: &[PathBuf], default: Option<Kind>) -> Result<Self, Failure> {
@@ -279,7 +318,10 @@ fn refuse(
 }
 
 /// Prints a table of what is wrong, for people; for scripts it is in the error.
-fn print_reports(shell: &mut Shell<'_, '_>, reports: &[RowReport]) -> Result<(), Failure> {
+pub(super) fn print_reports(
+    shell: &mut Shell<'_, '_>,
+    reports: &[RowReport],
+) -> Result<(), Failure> {
     if shell.json {
         return Ok(());
     }
@@ -315,7 +357,10 @@ fn print_dry_run(
         .print(format!("{} can be published; nothing was\n", count(good as u64, "draft", "drafts")))
 }
 
-fn print_published(shell: &mut Shell<'_, '_>, published: &[Published]) -> Result<(), Failure> {
+pub(super) fn print_published(
+    shell: &mut Shell<'_, '_>,
+    published: &[Published],
+) -> Result<(), Failure> {
     if shell.json {
         return shell.print_json(&published);
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use baraza_api::{ErrorCode, Published, RecordView, RetractRequest, RootSignature};
 use baraza_record::{CentreId, ParseIdError, RecordId};
 
-use super::{id_prefix, key, publish::RECALL};
+use super::{draft, id_prefix, key, publish::RECALL};
 use crate::{
     args::{Retract, SignErasure},
     error::{Failure, failure},
@@ -42,8 +42,15 @@ pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Fa
     let Retract { reason, note, erase, now, .. } = args;
     let request = RetractRequest { reason, note, erase, root_signatures };
     let path = format!("/v1/records/{id}/retract");
-    let retraction: Published =
-        key::signed(shell, &*client, &args.passphrase, || client.post(path.as_str(), &request))?;
+    let retraction: Published = match key::signed(shell, &*client, &args.passphrase, || {
+        client.post(path.as_str(), &request)
+    }) {
+        // Two persons are needed: this one asks for it.
+        Err(failure) if failure.code() == Some(ErrorCode::SecondPerson) => {
+            return draft::propose(shell, &*client, &record, request);
+        }
+        retracted => retracted?,
+    };
     if shell.json {
         return shell.print_json(&retraction);
     }
@@ -115,7 +122,7 @@ fn root_signatures(
     match sign(shell, erasure, args.root_passphrase_file.as_deref()) {
         Ok(signature) => signatures.push(signature),
         // The root keys are elsewhere, where they belong.
-        Err(failure) if failure.is(ErrorCode::NotFound) && !signatures.is_empty() => (),
+        Err(failure) if failure.code() == Some(ErrorCode::NotFound) && !signatures.is_empty() => (),
         Err(failure) => return Err(failure),
     }
     Ok(signatures)

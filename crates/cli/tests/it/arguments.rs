@@ -7,7 +7,7 @@ use baraza_cli::{Screen, run_on};
 
 use crate::support::{NOW, Node, Person, Program, Shown, error, run, run_with};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 37] = [
     &["init"],
     &["start"],
     &["status"],
@@ -33,9 +33,21 @@ const COMMANDS: [&[&str]; 25] = [
     &["repair"],
     &["unlock"],
     &["demo"],
+    &["draft"],
+    &["draft", "list"],
+    &["draft", "show"],
+    &["draft", "import"],
+    &["draft", "edit"],
+    &["draft", "submit"],
+    &["draft", "release"],
+    &["draft", "retract"],
+    &["draft", "discard"],
+    &["staff"],
+    &["staff", "list"],
+    &["staff", "log"],
 ];
 
-const CODES: [ErrorCode; 14] = [
+const CODES: [ErrorCode; 16] = [
     ErrorCode::BadRequest,
     ErrorCode::Invalid,
     ErrorCode::NotFound,
@@ -44,6 +56,8 @@ const CODES: [ErrorCode; 14] = [
     ErrorCode::Locked,
     ErrorCode::KeyBlocked,
     ErrorCode::NotAllowed,
+    ErrorCode::NoRole,
+    ErrorCode::SecondPerson,
     ErrorCode::Offline,
     ErrorCode::Home,
     ErrorCode::Busy,
@@ -132,7 +146,7 @@ fn every_failure_of_the_node_has_its_exit_code_and_says_what_to_do() {
 #[test]
 fn exit_codes_are_those_of_the_help() {
     let exits = CODES.map(ErrorCode::exit);
-    assert_eq!(exits, [2, 3, 4, 4, 8, 8, 8, 8, 7, 5, 7, 6, 6, 1]);
+    assert_eq!(exits, [2, 3, 4, 4, 8, 8, 8, 8, 8, 8, 7, 5, 7, 6, 6, 1]);
 }
 
 #[test]

@@ -5,11 +5,14 @@
 
 mod bundle;
 mod centres;
+mod direct;
+mod drafts;
 mod identity;
 mod node;
 mod publish;
 mod records;
 mod search;
+mod staff;
 
 use std::sync::Arc;
 
@@ -23,11 +26,16 @@ pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 
 pub(crate) use bundle::{export, import};
 pub(crate) use centres::{centre, centre_log, centres};
+pub(crate) use direct::{publish, retract};
+pub(crate) use drafts::{
+    discard_draft, draft_retraction, edit_draft, import_drafts, list_drafts, release_draft,
+    show_draft, submit_draft,
+};
 pub(crate) use identity::{events, feeds, identify};
 pub(crate) use node::{dial, peers, status, sync, unlock};
-pub(crate) use publish::{publish, retract};
 pub(crate) use records::{list, raw, show};
 pub(crate) use search::search;
+pub(crate) use staff::{staff, staff_log};
 
 /// The state of a handler.
 type Node = axum::extract::State<Arc<App>>;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bundles;
+mod drafts;
 mod node;
+mod people;
 mod records;
 mod support;

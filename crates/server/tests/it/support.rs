@@ -21,10 +21,14 @@ use baraza_protocol::{
     store::{PAGE_MAX, Store, StoreRead},
 };
 use baraza_record::{CentreId, KeyDigest, PublicKey, Timestamp, sign::SecretKey};
-use baraza_server::{App, Call, Defaults, NodeFacts, OCTETS, ServiceHandle, UnlockError, router};
+use baraza_server::{
+    App, Call, Caller, Defaults, NodeFacts, OCTETS, ServiceHandle, Staff, UnlockError, router,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
+
+use crate::people::{self, Memory};
 
 /// Most bytes of a reply that a test reads.
 const REPLY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
@@ -34,6 +38,7 @@ pub(crate) struct TestNode {
     pub(crate) centre: CentreId,
     pub(crate) reader: Arc<dyn StoreRead>,
     pub(crate) index: Arc<MemoryIndex>,
+    pub(crate) people: Arc<Memory>,
     router: Router,
 }
 
@@ -107,8 +112,17 @@ impl TestNode {
         Self::over(number, MemoryStore::new(u64::from(number)))
     }
 
+    /// Makes such a node at which two persons are needed to publish.
+    pub(crate) fn with_two_persons(number: u8) -> Self {
+        Self::with(number, MemoryStore::new(u64::from(number)), true)
+    }
+
     /// Makes such a node over a store that holds something already.
-    pub(crate) fn over(number: u8, mut store: MemoryStore) -> Self {
+    pub(crate) fn over(number: u8, store: MemoryStore) -> Self {
+        Self::with(number, store, false)
+    }
+
+    fn with(number: u8, mut store: MemoryStore, two_person: bool) -> Self {
         let centre = Centre::new(number);
         ingest_identity(&mut store, &centre.identity.encode()).unwrap();
         store.commit().unwrap();
@@ -125,8 +139,10 @@ impl TestNode {
         let (index, (calls, queue)) = (Arc::new(MemoryIndex::default()), mpsc::channel(4));
         tokio::spawn(drive(service, queue, Arc::clone(&index)));
         let handle = ServiceHandle::new(calls);
-        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts(centre.id()));
-        Self { centre: centre.id(), reader, index, router: router(Arc::new(app)) }
+        let people = Arc::default();
+        let facts = facts(centre.id(), people::staff(&people, two_person));
+        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
+        Self { centre: centre.id(), reader, index, people, router: router(Arc::new(app)) }
     }
 
     /// Makes a node whose service is gone.
@@ -135,11 +151,21 @@ impl TestNode {
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
         let (index, centre) = (Arc::new(MemoryIndex::default()), CentreId([1; 32]));
         let handle = ServiceHandle::new(calls);
-        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts(centre));
-        Self { centre, reader, index, router: router(Arc::new(app)) }
+        let people = Arc::default();
+        let facts = facts(centre, people::staff(&people, false));
+        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
+        Self { centre, reader, index, people, router: router(Arc::new(app)) }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    /// Sends a request; if nobody is named, the owner calls.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        if request.extensions().get::<Caller>().is_none() {
+            request.extensions_mut().insert(people::owner());
+        }
+        self.send_as_it_is(request).await
+    }
+
+    pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), REPLY_BYTES_MAX).await.unwrap().to_vec();
@@ -181,7 +207,7 @@ pub(crate) fn practice(title: &str) -> Value {
     }})
 }
 
-fn facts(centre: CentreId) -> NodeFacts {
+fn facts(centre: CentreId, staff: Staff) -> NodeFacts {
     NodeFacts {
         version: "1.2.3".into(),
         daemon: true,
@@ -198,6 +224,7 @@ fn facts(centre: CentreId) -> NodeFacts {
             "right" => Ok(()),
             _ => Err(UnlockError::WrongPassphrase),
         }),
+        staff,
         notices: Arc::new(RwLock::new(Vec::new())),
     }
 }
