@@ -4,6 +4,7 @@
 //! Not here: sockets, real time, disks.
 
 mod converge;
+mod erasure;
 mod forks;
 mod node;
 mod revocation;
