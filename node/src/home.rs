@@ -43,6 +43,16 @@ impl Home {
         self.0.join("api.sock")
     }
 
+    /// What the operator wants shown; absent: the defaults.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.0.join("policy.toml")
+    }
+
+    /// Whom the operator trusts; written by commands.
+    pub(crate) fn trust(&self) -> PathBuf {
+        self.0.join("trust.toml")
+    }
+
     /// Names the recovery folder until its owner has put it away.
     pub(crate) fn recovery_note(&self) -> PathBuf {
         self.0.join("recovery-not-stored")
@@ -88,6 +98,26 @@ pub(crate) fn create_private_file(path: &Path, content: &[u8]) -> Result<(), Err
         path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     };
     write().map_err(|error| file_error("cannot write", path, &error))
+}
+
+/// Writes a file that only its owner can read, in place of an earlier one.
+pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), ErrorBody> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    // What lies there was left by a process that ended while it wrote.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(file_error("cannot remove", &new, &error));
+        }
+        _ => (),
+    }
+    create_private_file(&new, content)?;
+    let rename = || {
+        fs::rename(&new, path)?;
+        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    };
+    rename().map_err(|error| file_error("cannot write", path, &error))
 }
 
 /// Reads a file that holds a secret, and refuses one that others can read.

@@ -17,6 +17,7 @@ mod indexer;
 mod init;
 mod keys;
 mod node;
+mod rules;
 
 use std::process::ExitCode;
 

@@ -26,6 +26,7 @@ use crate::{
     home::Home,
     indexer, init,
     keys::{self, KeyError},
+    rules,
 };
 
 /// A store that was opened, with what an operator should know of it.
@@ -82,7 +83,7 @@ impl Node {
             ))
         })?;
         let index = Arc::new(index);
-        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone());
+        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone())?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -215,7 +216,7 @@ fn facts(
     daemon: bool,
     warnings: Vec<Warning>,
     inputs: mpsc::Sender<Input>,
-) -> NodeFacts {
+) -> Result<NodeFacts, ErrorBody> {
     let operator = home.keys().join(keys::OPERATOR);
     let unlock = move |passphrase: &str| match keys::load(&operator, Some(passphrase)) {
         Ok(key) => inputs
@@ -225,7 +226,7 @@ fn facts(
         Err(KeyError::File(error)) => Err(UnlockError::Failed { what: error.message }),
     };
     let ours = settings.defaults.clone();
-    NodeFacts {
+    Ok(NodeFacts {
         version: env!("CARGO_PKG_VERSION").into(),
         daemon,
         centre: settings.centre,
@@ -239,7 +240,8 @@ fn facts(
         parse_peer,
         unlock: Arc::new(unlock),
         notices: Arc::new(RwLock::new(warnings)),
-    }
+        rules: rules::open(home)?,
+    })
 }
 
 /// Reads a peer id in libp2p's text form.

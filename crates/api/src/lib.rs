@@ -7,6 +7,7 @@
 mod error;
 mod records;
 mod transport;
+mod trust;
 mod views;
 
 pub use error::{ErrorBody, ErrorCode};
@@ -16,6 +17,11 @@ pub use records::{
     Standing,
 };
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
+pub use trust::{
+    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineReply, QuarantinedCentre,
+    ReleaseRequest, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
+    UntrustRequest,
+};
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, OperatorView, PeerView,
     PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,

@@ -5,7 +5,7 @@
 use baraza_record::{CentreId, EventId, PublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::{Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +167,15 @@ pub struct CentreView {
     pub identity_head: EventId,
     /// Its operator keys.
     pub operators: Vec<OperatorView>,
+    /// For which country its log may speak, if it is a nation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nation: Option<String>,
+    /// How it stands with the nations trusted here, in words.
+    #[serde(default)]
+    pub accreditation: String,
+    /// What nations say of it; only of a centre that is asked for by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<StatementView>,
 }
 
 /// The centres known.

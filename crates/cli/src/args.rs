@@ -262,6 +262,9 @@ pub(crate) struct Narrow {
     /// Publishers, by id or the beginning of it
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) centre: Vec<String>,
+    /// Publishers for which this nation vouches, by country; `any`: some nation trusted here
+    #[arg(long, value_name = "COUNTRY")]
+    pub(crate) accredited_by: Option<String>,
     /// Not written before this day
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) since: Option<String>,
@@ -373,9 +376,9 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
-/// Kinds of which a person writes drafts. A retraction is written by `retract`.
+/// Kinds of which a person writes drafts. Commands of their own write the others.
 fn kinds() -> PossibleValuesParser {
-    let drafts = Kind::KNOWN.into_iter().filter(|(kind, _)| *kind != Kind::RETRACTION);
+    let drafts = Kind::KNOWN.into_iter().filter(|(kind, _)| kind.is_content());
     PossibleValuesParser::new(drafts.map(|(_, name)| name).collect::<Vec<_>>())
 }
 

@@ -16,6 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod value;
+pub mod words;
 
 use std::borrow::Cow;
 

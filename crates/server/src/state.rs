@@ -16,7 +16,7 @@ use baraza_protocol::{
 use baraza_record::CentreId;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, rules::RulesSource};
 
 /// Most reads of store and index that run at once; others wait for their turn.
 ///
@@ -52,6 +52,8 @@ pub struct NodeFacts {
     pub parse_peer: fn(&str) -> Option<Peer>,
     /// Unlocks the operator key.
     pub unlock: Unlock,
+    /// Policy and trust.
+    pub rules: RulesSource,
     /// What the parts of the node want an operator to know now.
     pub notices: Arc<RwLock<Vec<Warning>>>,
 }

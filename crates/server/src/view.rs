@@ -5,11 +5,15 @@
 
 use baraza_api as api;
 use baraza_protocol::{
+    accreditation::{self, Statement},
     effective::{Effective, Standing, View, codes, title},
     holders,
+    policy::Rules,
     store::{Place, StoreError, StoreRead},
 };
-use baraza_record::body::Problem;
+use baraza_record::{CentreId, body::Problem};
+
+use crate::state::App;
 
 /// Returns what lists show of a record.
 pub(crate) fn summary(
@@ -17,7 +21,12 @@ pub(crate) fn summary(
     view: &View,
 ) -> Result<api::RecordSummary, StoreError> {
     let header = view.record.header();
+    let rules = effective.rules();
     let log = effective.log(&header.centre)?;
+    let country = log.and_then(|log| log.state().country);
+    let country = country.map(|code| String::from_utf8_lossy(&code).into_owned());
+    let words = |rules: &Rules| rules.words(&header.centre, country.as_deref());
+    let accreditation = rules.map(words).unwrap_or_default();
     Ok(api::RecordSummary {
         id: view.entry.id,
         kind: header.kind.to_string(),
@@ -30,6 +39,7 @@ pub(crate) fn summary(
         countries: view.body.as_ref().map(|body| codes(body, "countries")).unwrap_or_default(),
         goals: header.goals.iter().collect(),
         standing: standing(view.standing),
+        accreditation,
     })
 }
 
@@ -48,8 +58,44 @@ pub(crate) fn problems(problems: Vec<Problem>) -> Vec<api::Problem> {
     problems.into_iter().map(state).collect()
 }
 
+/// Returns what nations say of a centre: first those that are trusted here, then claims.
+pub(crate) fn statements(
+    app: &App,
+    rules: &Rules,
+    centre: &CentreId,
+) -> Result<Vec<api::StatementView>, StoreError> {
+    let pins = rules.trust.counting(&rules.policy, rules.now);
+    let claims = accreditation::claims(&*app.reader, &pins, centre)?;
+    let today = accreditation::day(rules.now);
+    let state = |statement: &Statement, trusted: bool| {
+        let words = statement.words(&today);
+        api::StatementView {
+            id: statement.id,
+            nation: statement.nation,
+            country: statement.country.clone(),
+            status: statement.status.to_string(),
+            since_ms: statement.since.0,
+            scope: statement.scope.clone(),
+            review_by: statement.review_by.clone(),
+            reason: statement.reason.clone(),
+            trusted,
+            words: match trusted {
+                true => words,
+                false => format!(
+                    "claimed by {}, whose key this node does not trust: {words}",
+                    statement.country
+                ),
+            },
+        }
+    };
+    let deciding = rules.accreditations.of(centre).iter().map(|one| state(one, true));
+    Ok(deciding.chain(claims.iter().map(|one| state(one, false))).collect())
+}
+
 fn standing(standing: Standing) -> api::Standing {
     match standing {
+        Standing::Blocked => api::Standing::Blocked,
+        Standing::Quarantined => api::Standing::Quarantined,
         Standing::Forked => api::Standing::Forked,
         Standing::Held => api::Standing::Held,
         Standing::Retracted => api::Standing::Retracted,

@@ -3,12 +3,16 @@
 //! Invariant: a handler reads its request, does one thing, and words the reply.
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod accredit;
 mod bundle;
 mod centres;
 mod node;
+mod policy;
 mod publish;
+mod quarantine;
 mod records;
 mod search;
+mod trust;
 
 use std::sync::Arc;
 
@@ -18,20 +22,28 @@ use crate::{failure::Failure, input::Params, state::App};
 
 pub use centres::CENTRES_MAX;
 pub use publish::PROBLEMS_MAX;
+pub use quarantine::QUARANTINED_MAX;
 pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 
+pub(crate) use accredit::accredit;
 pub(crate) use bundle::{export, import};
 pub(crate) use centres::{centre, centre_log, centres};
 pub(crate) use node::{dial, peers, status, sync, unlock};
+pub(crate) use policy::{explain, policy};
 pub(crate) use publish::{publish, retract};
+pub(crate) use quarantine::{quarantine, quarantined, release};
 pub(crate) use records::{list, raw, show};
 pub(crate) use search::search;
+pub(crate) use trust::{trust, trusted, untrust};
 
 /// The state of a handler.
 type Node = axum::extract::State<Arc<App>>;
 
 /// The reply of a handler.
 type Reply<T> = Result<Json<T>, Failure>;
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 
 /// Takes the member `limit`, 1 to `max`.
 fn limit(params: &mut Params, default: usize, max: usize) -> Result<usize, Failure> {

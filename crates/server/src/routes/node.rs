@@ -14,7 +14,7 @@ use baraza_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reply};
+use super::{Node, Reply, trust::is_awaited};
 use crate::{
     failure::Failure,
     input::{JsonBody, Params},
@@ -99,6 +99,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
     let digest = set_digest(identities, public);
     let mut warnings = warnings(&status);
     warnings.extend(app.notices());
+    warnings.extend(rules_warnings(app)?);
     Ok(StatusView {
         version: app.node.version.clone(),
         centre: status.centre,
@@ -151,6 +152,22 @@ fn warnings(status: &ServiceStatus) -> Vec<Warning> {
         .iter()
         .map(|why| warning(format!("the operator key may not sign: {why}"), "run `baraza repair`"));
     read_only.chain(blocked).chain(forks).collect()
+}
+
+/// Returns what policy and trust ask an operator to do.
+fn rules_warnings(app: &App) -> Result<Vec<Warning>, StoreError> {
+    let (mut warnings, rules) = (app.node.rules.loaded().errors, app.rules()?);
+    let stale = rules.policy.stale_mark_days;
+    for nation in rules.accreditations.nations() {
+        let country = &nation.pin.country;
+        let awaited = is_awaited(&rules, &nation.pin, nation.voice, nation.news.is_some());
+        let silent = nation.silence(stale, rules.now).filter(|_| !awaited);
+        warnings.extend(silent.map(|message| Warning {
+            message,
+            hint: format!("ask the nation, or: baraza trust rm {country}"),
+        }));
+    }
+    Ok(warnings)
 }
 
 fn peer_view(

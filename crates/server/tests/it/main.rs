@@ -4,5 +4,6 @@
 
 mod bundles;
 mod node;
+mod policy;
 mod records;
 mod support;

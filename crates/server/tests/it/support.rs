@@ -2,7 +2,7 @@
 //!
 //! Invariant: its clock counts commands; nothing here depends on the time of day.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use axum::{
     Router,
@@ -18,10 +18,13 @@ use baraza_protocol::{
     index::{Index, IndexPosition},
     ingest::ingest_identity,
     model::{MemoryIndex, MemoryStore},
+    policy::{Policy, Trust},
     store::{PAGE_MAX, Store, StoreRead},
 };
 use baraza_record::{CentreId, KeyDigest, PublicKey, Timestamp, sign::SecretKey};
-use baraza_server::{App, Call, Defaults, NodeFacts, OCTETS, ServiceHandle, UnlockError, router};
+use baraza_server::{
+    App, Call, Defaults, Loaded, NodeFacts, OCTETS, RulesSource, ServiceHandle, UnlockError, router,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -34,6 +37,7 @@ pub(crate) struct TestNode {
     pub(crate) centre: CentreId,
     pub(crate) reader: Arc<dyn StoreRead>,
     pub(crate) index: Arc<MemoryIndex>,
+    pub(crate) files: Files,
     router: Router,
 }
 
@@ -66,6 +70,27 @@ impl Answer {
     }
 }
 
+/// Policy and trust, as files would keep them.
+#[derive(Clone, Default)]
+pub(crate) struct Files(Arc<Mutex<Loaded>>);
+
+impl Files {
+    /// Sets the policy, as an operator would who writes the file.
+    pub(crate) fn write(&self, policy: Policy) {
+        self.0.lock().unwrap().policy = Arc::new(policy);
+    }
+
+    fn source(&self) -> RulesSource {
+        let (load, save) = (self.clone(), self.clone());
+        let load = move || load.0.lock().unwrap().clone();
+        let save = move |trust: &Trust| {
+            save.0.lock().unwrap().trust = Arc::new(trust.clone());
+            Ok(())
+        };
+        RulesSource::new(Arc::new(load), Arc::new(save), || Timestamp(1_000_000))
+    }
+}
+
 /// Keys and inception of the centre with this number.
 pub(crate) struct Centre {
     pub(crate) key: SecretKey,
@@ -74,15 +99,24 @@ pub(crate) struct Centre {
 
 impl Centre {
     pub(crate) fn new(number: u8) -> Self {
+        Self::with(number, Role::Centre, Capabilities::PUBLISH.and(Capabilities::RETRACT))
+    }
+
+    /// Makes the nation with this number.
+    pub(crate) fn nation(number: u8) -> Self {
+        let rights = Capabilities::PUBLISH.and(Capabilities::RETRACT).and(Capabilities::ACCREDIT);
+        Self::with(number, Role::Nation(*b"KE"), rights)
+    }
+
+    fn with(number: u8, role: Role, capabilities: Capabilities) -> Self {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
-        let capabilities = Capabilities::PUBLISH.and(Capabilities::RETRACT);
         let event = IdentityEvent {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
             prev: None,
-            role: Role::Centre,
+            role,
             name: format!("Centre {number}"),
             country: Some(*b"KE"),
             root_keys: vec![root.public()],
@@ -108,8 +142,12 @@ impl TestNode {
     }
 
     /// Makes such a node over a store that holds something already.
-    pub(crate) fn over(number: u8, mut store: MemoryStore) -> Self {
-        let centre = Centre::new(number);
+    pub(crate) fn over(number: u8, store: MemoryStore) -> Self {
+        Self::of(number, &Centre::new(number), store)
+    }
+
+    /// Makes such a node of a centre or a nation.
+    pub(crate) fn of(number: u8, centre: &Centre, mut store: MemoryStore) -> Self {
         ingest_identity(&mut store, &centre.identity.encode()).unwrap();
         store.commit().unwrap();
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
@@ -125,8 +163,10 @@ impl TestNode {
         let (index, (calls, queue)) = (Arc::new(MemoryIndex::default()), mpsc::channel(4));
         tokio::spawn(drive(service, queue, Arc::clone(&index)));
         let handle = ServiceHandle::new(calls);
-        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts(centre.id()));
-        Self { centre: centre.id(), reader, index, router: router(Arc::new(app)) }
+        let files = Files::default();
+        let facts = facts(centre.id(), &files);
+        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
+        Self { centre: centre.id(), reader, index, files, router: router(Arc::new(app)) }
     }
 
     /// Makes a node whose service is gone.
@@ -135,8 +175,10 @@ impl TestNode {
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
         let (index, centre) = (Arc::new(MemoryIndex::default()), CentreId([1; 32]));
         let handle = ServiceHandle::new(calls);
-        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts(centre));
-        Self { centre, reader, index, router: router(Arc::new(app)) }
+        let files = Files::default();
+        let facts = facts(centre, &files);
+        let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
+        Self { centre, reader, index, files, router: router(Arc::new(app)) }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -181,7 +223,7 @@ pub(crate) fn practice(title: &str) -> Value {
     }})
 }
 
-fn facts(centre: CentreId) -> NodeFacts {
+fn facts(centre: CentreId, files: &Files) -> NodeFacts {
     NodeFacts {
         version: "1.2.3".into(),
         daemon: true,
@@ -199,6 +241,7 @@ fn facts(centre: CentreId) -> NodeFacts {
             _ => Err(UnlockError::WrongPassphrase),
         }),
         notices: Arc::new(RwLock::new(Vec::new())),
+        rules: files.source(),
     }
 }
 
