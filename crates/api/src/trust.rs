@@ -98,8 +98,8 @@ pub struct StatementView {
 /// An exception that the operator made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideView {
-    /// Id of the centre or of the record.
-    pub id: String,
+    /// Id of the record, or bytes of the id of the centre.
+    pub id: RecordId,
     /// `block` or `trust`.
     pub action: String,
     /// Why.

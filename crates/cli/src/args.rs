@@ -4,10 +4,14 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod who;
+
 use std::path::PathBuf;
 
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+
+pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -105,6 +109,18 @@ pub(crate) enum Command {
     /// Show centres
     #[command(subcommand)]
     Centre(Centre),
+    /// Speak for a nation: accredit centres
+    #[command(subcommand)]
+    Nation(Nation),
+    /// Choose the nations whose word counts here
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Show what this node shows and hides, and why
+    #[command(subcommand)]
+    Policy(Policy),
+    /// See and release what waits because nobody vouches for its centre
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Read the store and report what is wrong
     Check(Check),
     /// Rebuild what can be rebuilt from the ledger
@@ -310,6 +326,9 @@ pub(crate) struct Show {
     /// As a draft, to be edited for `revise`
     #[arg(long, conflicts_with = "json")]
     pub(crate) markdown: bool,
+    /// Although it is in quarantine
+    #[arg(long)]
+    pub(crate) quarantined: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,10 +8,14 @@ use baraza_protocol::{
     accreditation::{self, Statement},
     effective::{Effective, Standing, View, codes, title},
     holders,
-    policy::Rules,
+    policy::{Rules, Verdict},
     store::{Place, StoreError, StoreRead},
 };
-use baraza_record::{CentreId, body::Problem};
+use baraza_record::{
+    CentreId, Kind,
+    body::{Body, Problem},
+};
+use serde_json::Value;
 
 use crate::state::App;
 
@@ -21,6 +25,10 @@ pub(crate) fn summary(
     view: &View,
 ) -> Result<api::RecordSummary, StoreError> {
     let header = view.record.header();
+    let title = match (header.kind, &view.body) {
+        (Kind::ACCREDITATION, Some(body)) => statement_title(effective, body)?,
+        (_, body) => body.as_ref().map(title).unwrap_or_default().to_owned(),
+    };
     let rules = effective.rules();
     let log = effective.log(&header.centre)?;
     let country = log.and_then(|log| log.state().country);
@@ -30,7 +38,7 @@ pub(crate) fn summary(
     Ok(api::RecordSummary {
         id: view.entry.id,
         kind: header.kind.to_string(),
-        title: view.body.as_ref().map(title).unwrap_or_default().to_owned(),
+        title,
         language: header.language.clone(),
         centre: header.centre,
         centre_name: log.map(|log| log.state().name.clone()),
@@ -41,6 +49,19 @@ pub(crate) fn summary(
         standing: standing(view.standing),
         accreditation,
     })
+}
+
+/// Returns in one line what a nation says of whom: a statement has no title of its own.
+fn statement_title(effective: &mut Effective<'_>, body: &Body) -> Result<String, StoreError> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let status = text("status");
+    let Ok(centre) = text("centre").parse::<CentreId>() else { return Ok(status.to_owned()) };
+    let named = |rules: &Rules| rules.judge(&centre, None).0 != Verdict::Blocked;
+    let name = match effective.rules().is_none_or(named) {
+        true => effective.log(&centre)?.map(|log| log.state().name.clone()),
+        false => None,
+    };
+    Ok(format!("{status}: {}", name.unwrap_or_else(|| centre.short())))
 }
 
 /// Returns who else is known to hold a record.

@@ -11,3 +11,4 @@ mod crash;
 mod drafts;
 mod exchange;
 mod harness;
+mod policy;

@@ -5,7 +5,10 @@
 use baraza_api::{CentreView, Client, EventView, ListCentres, StatusView};
 use baraza_record::vocab;
 
-use super::id_prefix;
+use super::{
+    id_prefix,
+    trust::{statements, words},
+};
 use crate::{
     clock,
     error::Failure,
@@ -24,6 +27,10 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
     }
     let mut facts = Facts::default();
     facts.add("Id", centre.id.to_string());
+    facts.add("Words", words(&centre.id));
+    let nation = centre.nation.as_deref().map(country_name);
+    facts.add("Speaks for", nation.unwrap_or_default());
+    facts.add("Accreditation", Safe(&centre.accreditation).to_string());
     facts.add("Country", centre.country.as_deref().map(country_name).unwrap_or_default());
     facts.add("Ours", if centre.ours { "yes" } else { "" });
     facts.add("Records", number(centre.records));
@@ -39,7 +46,8 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
             Safe(&operator.label).to_string(),
         ]);
     }
-    shell.print_table(&table)
+    shell.print_table(&table)?;
+    statements(shell, &centre.statements)
 }
 
 /// Lists the centres known.

@@ -9,6 +9,7 @@ mod arguments;
 mod bundles;
 mod safety;
 mod support;
+mod trust;
 mod verify;
 mod views;
 mod writing;

@@ -21,7 +21,7 @@ pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView
     let read = app.read(|app| {
         let (rules, errors) = (app.rules()?, app.node.rules.loaded().errors);
         let overrides = rules.policy.overrides.iter().map(|one| OverrideView {
-            id: baraza_record::RecordId(one.id).to_string(),
+            id: baraza_record::RecordId(one.id),
             action: match one.action {
                 Action::Block => "block".to_owned(),
                 Action::Trust => "trust".to_owned(),

@@ -94,6 +94,7 @@ async fn statements_are_listed_for_those_who_ask_and_never_written_as_drafts() {
     assert!(!ids(&all, "records").contains(&said["id"].as_str().unwrap().to_owned()));
     let asked = kenya.get("/v1/records?kind=accreditation").await.ok();
     assert_eq!(ids(&asked, "records"), [said["id"].as_str().unwrap()]);
+    assert_eq!(asked["records"][0]["title"], "accredited: Centre 1");
     let draft = json!({ "kind": "accreditation", "body": { "centre": alice.centre } });
     let reply = kenya.post("/v1/records", json!({ "drafts": [draft] })).await.ok();
     assert_eq!(reply["refused"], true);
