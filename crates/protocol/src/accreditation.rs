@@ -118,7 +118,9 @@ pub struct Cache(Mutex<Option<(Key, Arc<Accreditations>)>>);
 struct Key {
     epoch: u64,
     pins: Vec<Pin>,
-    heads: Vec<(Option<Head>, Vec<(FeedId, FeedHead, FeedHead)>)>,
+    logs: Vec<Option<Head>>,
+    /// End of chain and shelf of every feed.
+    feeds: Vec<(FeedId, FeedHead, FeedHead)>,
     /// Set while a body is missing: its arrival moves no head.
     change: Option<u64>,
 }
@@ -312,16 +314,15 @@ impl Cache {
 impl Key {
     fn read(reader: &dyn StoreRead, pins: &[Pin]) -> Result<Self, StoreError> {
         let identities = reader.shelf(ShelfName::Identities);
-        let mut heads = Vec::new();
+        let (mut logs, mut feeds) = (Vec::new(), Vec::new());
         for pin in pins {
-            let mut feeds = Vec::new();
             for feed in reader.feeds_of(&pin.nation)? {
                 let state = reader.feed(&feed)?;
                 feeds.extend(state.map(|state| (feed, state.chain, state.shelf)));
             }
-            heads.push((identities.get(&pin.nation.0).copied(), feeds));
+            logs.push(identities.get(&pin.nation.0).copied());
         }
-        Ok(Self { epoch: reader.epoch(), pins: pins.to_vec(), heads, change: None })
+        Ok(Self { epoch: reader.epoch(), pins: pins.to_vec(), logs, feeds, change: None })
     }
 }
 

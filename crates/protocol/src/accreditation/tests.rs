@@ -20,6 +20,9 @@ use crate::{
 const RIGHTS: Capabilities =
     Capabilities::PUBLISH.and(Capabilities::RETRACT).and(Capabilities::ACCREDIT);
 
+/// A status, and the numbers of the statements that it replaces.
+type Said = (&'static str, &'static [usize]);
+
 /// A centre of which nations speak.
 pub(crate) const CENTRE: CentreId = CentreId([0xce; 32]);
 
@@ -133,7 +136,7 @@ fn words(store: &MemoryStore, pins: &[Pin]) -> String {
 #[test]
 fn the_most_restrictive_statement_that_is_not_replaced_decides() {
     // Statements with the numbers of those they replace, and what follows from all of them.
-    let table: &[(&[(&str, &[usize])], &str)] = &[
+    let table: &[(&[Said], &str)] = &[
         (&[], "not accredited; no accreditation news from KE yet"),
         (&[("accredited", &[])], "accredited by KE since 1970-01-02"),
         (&[("accredited", &[]), ("accredited", &[])], "accredited by KE since 1970-01-03"),
