@@ -141,7 +141,7 @@ pub(crate) fn open(home: &Home) -> Result<RulesSource, ErrorBody> {
             None => save_trust(&path, trust),
         }
     };
-    Ok(RulesSource::new(Arc::new(load), Arc::new(save), clock::now))
+    Ok(RulesSource::new(Arc::new(load), Arc::new(save), Arc::new(clock::now)))
 }
 
 /// Writes trust to its file.
@@ -276,4 +276,79 @@ fn read_trust(path: &Path, text: &str) -> Result<Trust, ErrorBody> {
 fn wrong(path: &Path, what: String) -> ErrorBody {
     ErrorBody::new(ErrorCode::Home, format!("{}: {}", path.display(), what.trim_end()))
         .with_hint("correct the line named, then try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4aeb96f989bf02b7d1b7eb68232405cae4bcd43704bae6b4a3c9eb11b2284588";
+
+    fn policy(text: &str) -> Result<Policy, String> {
+        read_policy(Path::new("policy.toml"), text).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn every_member_of_a_policy_is_read() {
+        let read = policy(&format!(
+            "unaccredited = \"quarantine\"\nstale_mark_days = 30\n[[override]]\nid = \"{ID}\"\n\
+             action = \"block\"\nreason = \"asked to\"\nuntil = \"2027-02-28\"\n\
+             [[override]]\nid = \"{ID}\"\naction = \"trust\"\n"
+        ));
+        let id = ID.parse::<CentreId>().unwrap().0;
+        let (reason, until) = ("asked to".to_owned(), Some("2027-02-28".to_owned()));
+        let block = Override { id, action: Action::Block, reason, until };
+        let trust = Override { id, action: Action::Trust, reason: String::new(), until: None };
+        let expected = Policy {
+            unaccredited: Unaccredited::Quarantine,
+            stale_mark_days: 30,
+            overrides: vec![block, trust],
+        };
+        assert_eq!(read, Ok(expected));
+        assert_eq!(policy(""), Ok(Policy::default()), "an empty file is the default");
+    }
+
+    #[test]
+    fn a_policy_with_a_slip_is_refused_with_its_place() {
+        let entry =
+            |rest: &str| format!("[[override]]\nid = \"{ID}\"\naction = \"block\"\n{rest}\n");
+        for (text, said) in [
+            ("unacredited = \"carry\"".to_owned(), "unknown field `unacredited`"),
+            ("\nunaccredited = \"hide\"".to_owned(), "line 2"),
+            ("stale_mark_days = -1".to_owned(), "line 1"),
+            ("[[override]]\naction = \"block\"".to_owned(), "missing field `id`"),
+            ("[[override]]\nid = \"4aeb\"\naction = \"block\"".to_owned(), "line 2"),
+            (entry("till = \"2027-01-01\""), "unknown field `till`"),
+            (entry("until = \"tomorrow\""), "`tomorrow` is no day"),
+            (entry("").repeat(OVERRIDES_MAX + 1), "it has 1001 overrides, the limit is 1000"),
+        ] {
+            let error = policy(&text).unwrap_err();
+            assert!(error.starts_with("policy.toml: ") && error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn trust_survives_its_file_and_what_a_person_broke_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trust.toml");
+        let nation = ID.parse().unwrap();
+        let pin = Pin { nation, country: "KE".into(), since: Timestamp(7) };
+        let trust = Trust { pins: vec![pin], released: BTreeSet::from([[3; 32]]) };
+        save_trust(&path, &trust).unwrap();
+        save_trust(&path, &trust).unwrap();
+        let mut watched = Watched::open(path.clone(), read_trust).unwrap();
+        assert_eq!(*watched.good, trust);
+
+        fs::write(&path, "nation = 1\n").unwrap();
+        watched.refresh();
+        assert_eq!(*watched.good, trust, "the last good one stays");
+        assert!(watched.error.as_ref().unwrap().message.contains("line 1"));
+        assert!(Watched::open(path.clone(), read_trust).is_err(), "and none is made of it");
+        save_trust(&path, &Trust::default()).unwrap();
+        watched.refresh();
+        assert_eq!((&*watched.good, &watched.error), (&Trust::default(), &None));
+        fs::remove_file(&path).unwrap();
+        watched.refresh();
+        assert_eq!(*watched.good, Trust::default());
+    }
 }

@@ -31,7 +31,7 @@ pub use crate::{
     input::OCTETS,
     resolve::{DIGITS_MIN, LISTED_MAX},
     routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX, QUARANTINED_MAX},
-    rules::{Load, Loaded, RulesSource, Save},
+    rules::{Clock, Load, Loaded, RulesSource, Save},
     state::{App, Call, Defaults, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError},
 };
 

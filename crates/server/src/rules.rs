@@ -33,18 +33,21 @@ pub type Load = Arc<dyn Fn() -> Loaded + Send + Sync>;
 /// Keeps trust that was changed by command.
 pub type Save = Arc<dyn Fn(&Trust) -> Result<(), ErrorBody> + Send + Sync>;
 
+/// Tells the time of day.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// Where policy and trust come from.
 pub struct RulesSource {
     load: Load,
     save: Save,
-    clock: fn() -> Timestamp,
+    clock: Clock,
     cache: Cache,
     changing: Mutex<()>,
 }
 
 impl RulesSource {
-    /// Makes a source; `clock` tells the time of day.
-    pub fn new(load: Load, save: Save, clock: fn() -> Timestamp) -> Self {
+    /// Makes a source.
+    pub fn new(load: Load, save: Save, clock: Clock) -> Self {
         Self { load, save, clock, cache: Cache::default(), changing: Mutex::new(()) }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
     if shell.json {
         return shell.print_json(&reply.centres);
     }
-    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", ""], 1);
+    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", "", "ACCREDITATION"], 1);
     for centre in &reply.centres {
         table.row([
             centre.id.short(),
@@ -64,6 +64,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
             centre.country.as_deref().map(country_name).unwrap_or_default(),
             number(centre.records),
             if centre.ours { "yours".to_owned() } else { String::new() },
+            Safe(&centre.accreditation).to_string(),
         ]);
     }
     shell.print_table(&table)?;

@@ -9,6 +9,7 @@ use baraza_api::{
 use baraza_protocol::{
     command::{Command, PeerStatus, Reply as Answer, ServiceStatus},
     effective::Effective,
+    policy::{Rules, Verdict},
     set_digest,
     store::{ShelfName, StoreError},
 };
@@ -34,7 +35,8 @@ pub(crate) async fn peers(State(app): Node, params: Params) -> Reply<PeersReply>
     };
     let dial_failures = service_status(&app).await?.dial_failures;
     let read = app.read(move |app| {
-        let mut effective = Effective::new(&*app.reader);
+        let rules = app.rules()?;
+        let mut effective = Effective::under(&*app.reader, &rules);
         let views = peers.into_iter().map(|peer| peer_view(app, &mut effective, peer));
         Ok(PeersReply { peers: views.collect::<Result<_, _>>()?, dial_failures })
     });
@@ -175,7 +177,10 @@ fn peer_view(
     effective: &mut Effective<'_>,
     peer: PeerStatus,
 ) -> Result<PeerView, StoreError> {
+    // A blocked centre may be a good neighbour; its words are not shown.
+    let blocked = |rules: &Rules, centre| rules.judge(centre, None).0 == Verdict::Blocked;
     let name = match &peer.centre {
+        Some(centre) if effective.rules().is_some_and(|rules| blocked(rules, centre)) => None,
         Some(centre) => effective.log(centre)?.map(|log| log.state().name.clone()),
         None => None,
     };

@@ -1,5 +1,6 @@
 //! Policy, trust, accreditation and quarantine through the API.
 
+use baraza_identity::{Capabilities, Role};
 use baraza_protocol::{
     ingest::ingest_identity,
     model::MemoryStore,
@@ -227,6 +228,45 @@ async fn accreditation_ends_quarantine() {
         (&policy["unaccredited"], &policy["nations"][0]["country"]),
         (&json!("quarantine"), &json!("KE"))
     );
+}
+
+#[tokio::test]
+async fn old_news_of_a_nation_is_told() {
+    let (alice, kenya, id) = pair().await;
+    kenya
+        .post("/v1/accreditations", json!({ "centre": alice.centre, "status": "accredited" }))
+        .await
+        .ok();
+    carry(&kenya, &alice).await;
+    for (country, nation) in [("KE", kenya.centre), ("TZ", CentreId([7; 32]))] {
+        alice.post("/v1/trust", json!({ "country": country, "nation": nation })).await.ok();
+    }
+    let told = |day: u64| {
+        alice.files.set_day(day);
+        async {
+            let warnings = alice.get("/v1/status").await.ok()["warnings"].to_string();
+            ["KE", "TZ"]
+                .map(|country| warnings.contains(&format!("no accreditation news from {country}")))
+        }
+    };
+    assert_eq!(told(90).await, [false, false], "what was pinned lately may be on its way");
+    assert_eq!(told(92).await, [true, true]);
+    let record = alice.get(format!("/v1/records/{id}")).await.ok();
+    let words = "accredited by KE since 1970-01-01; no accreditation news from KE for 91 days";
+    assert_eq!(record["accreditation"], words);
+    alice.files.write(Policy { stale_mark_days: 400, ..Policy::default() });
+    assert_eq!(told(400).await, [false, false]);
+}
+
+#[tokio::test]
+async fn a_nations_key_without_the_capability_states_nothing() {
+    let rights = Capabilities::PUBLISH.and(Capabilities::RETRACT);
+    let nation = Centre::with(9, Role::Nation(*b"KE"), rights);
+    let node = TestNode::of(9, &nation, MemoryStore::new(9));
+    let said = json!({ "centre": CentreId([7; 32]), "status": "accredited" });
+    let refused = node.post("/v1/accreditations", said).await.fails(403, "key-blocked");
+    assert!(refused.contains("does not let it accredit"), "{refused}");
+    node.publish(practice("Rainwater")).await;
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {

@@ -2,7 +2,10 @@
 //!
 //! Invariant: its clock counts commands; nothing here depends on the time of day.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{
+    Arc, Mutex, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use axum::{
     Router,
@@ -72,7 +75,7 @@ impl Answer {
 
 /// Policy and trust, as files would keep them.
 #[derive(Clone, Default)]
-pub(crate) struct Files(Arc<Mutex<Loaded>>);
+pub(crate) struct Files(Arc<Mutex<Loaded>>, Arc<AtomicU64>);
 
 impl Files {
     /// Sets the policy, as an operator would who writes the file.
@@ -80,14 +83,21 @@ impl Files {
         self.0.lock().unwrap().policy = Arc::new(policy);
     }
 
+    /// Sets the time of day, in days since 1970.
+    pub(crate) fn set_day(&self, day: u64) {
+        self.1.store(day * 86_400_000, Ordering::Relaxed);
+    }
+
     fn source(&self) -> RulesSource {
+        let time = Arc::clone(&self.1);
+        let clock = move || Timestamp(time.load(Ordering::Relaxed));
         let (load, save) = (self.clone(), self.clone());
         let load = move || load.0.lock().unwrap().clone();
         let save = move |trust: &Trust| {
             save.0.lock().unwrap().trust = Arc::new(trust.clone());
             Ok(())
         };
-        RulesSource::new(Arc::new(load), Arc::new(save), || Timestamp(1_000_000))
+        RulesSource::new(Arc::new(load), Arc::new(save), Arc::new(clock))
     }
 }
 
@@ -108,7 +118,8 @@ impl Centre {
         Self::with(number, Role::Nation(*b"KE"), rights)
     }
 
-    fn with(number: u8, role: Role, capabilities: Capabilities) -> Self {
+    /// Makes one of any role and rights.
+    pub(crate) fn with(number: u8, role: Role, capabilities: Capabilities) -> Self {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
         let event = IdentityEvent {
