@@ -11,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, runtime::Runtime};
 use tower::ServiceExt;
 
+use crate::staff;
+
 /// A daemon behind a socket.
 pub(crate) struct SocketClient {
     runtime: Runtime,
@@ -79,7 +81,8 @@ impl<K> Client for LocalClient<K> {
         if request.path.starts_with("/v1/search") {
             (self.before_search)().map_err(|what| TransportError { what, source: None })?;
         }
-        let request = http_request(request)?;
+        let mut request = http_request(request)?;
+        request.extensions_mut().insert(staff::this_process());
         self.runtime.block_on(async {
             let reply = self.router.clone().oneshot(request).await;
             take(reply.map_err(failed("the request failed"))?).await

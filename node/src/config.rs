@@ -8,7 +8,10 @@ use baraza_api::{ErrorBody, ErrorCode};
 use baraza_record::CentreId;
 use serde::{Deserialize, Serialize};
 
-use crate::home::{self, Home};
+use crate::{
+    home::{self, Home},
+    staff::Staff,
+};
 
 /// Version of the home's layout.
 pub(crate) const HOME_VERSION: u32 = 1;
@@ -27,6 +30,9 @@ pub(crate) struct Settings {
     /// How peers are reached.
     #[serde(default)]
     pub(crate) network: Network,
+    /// Who else on this machine may use the node, and for what.
+    #[serde(default, skip_serializing_if = "Staff::is_default")]
+    pub(crate) staff: Staff,
 }
 
 /// What is filled in where a draft says nothing.
@@ -87,6 +93,10 @@ impl Settings {
             return Err(ErrorBody::new(ErrorCode::Home, what)
                 .with_hint("install that version or a later one"));
         }
+        settings.staff.check().map_err(|what| {
+            ErrorBody::new(ErrorCode::Home, format!("{}: {what}", path.display()))
+                .with_hint("correct the section [staff], then try again")
+        })?;
         Ok(settings)
     }
 

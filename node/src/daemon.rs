@@ -3,14 +3,13 @@
 //! Invariant: sockets open last and close first.
 //! Spec: docs/ARCHITECTURE.md, "Threads"; docs/OPERATIONS.md.
 
-use std::{io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use baraza_api::{ErrorBody, ErrorCode};
 use baraza_cli::{Ready, StartOptions};
 use baraza_network::{Config, Network, peer_id_text};
 use baraza_protocol::{net::NetEvent, wire::Answer};
 use tokio::{
-    net::UnixListener,
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -23,10 +22,8 @@ use crate::{
     home::Home,
     init,
     node::{self, Node, Purpose},
+    sockets,
 };
-
-/// Longest path of a Unix socket on Linux, in bytes.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Time for the listeners to report their addresses before the ready line goes without.
 const LISTEN_WAIT: Duration = Duration::from_secs(10);
@@ -56,9 +53,9 @@ pub(crate) fn start(
     let credential = if options.passphrase.is_none() { systemd_passphrase() } else { None };
     let passphrase = options.passphrase.as_ref().or(credential.as_ref());
     runtime.block_on(node.unlock(home, passphrase.map(|text| text.as_str())))?;
+    let listeners = runtime.block_on(async { sockets::listen(home, &settings.staff) })?;
     node::inside(runtime.handle(), || node.follow());
 
-    let listener = runtime.block_on(async { listen(home) })?;
     let stop = CancellationToken::new();
     let (told, mut listening) = mpsc::channel(16);
     let screening = {
@@ -75,12 +72,8 @@ pub(crate) fn start(
             .expect("the system starts a thread")
     };
     let swarm = runtime.spawn(network.run(effects_out, events, stop.clone()));
-    let router = node.router.clone();
-    let api_stop = stop.clone();
-    let api = runtime.spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { api_stop.cancelled().await });
-        served.await
+    let apis = node::inside(runtime.handle(), || {
+        sockets::serve(listeners, node.router.clone(), settings.staff.clone(), &stop)
     });
     let wanted = listen_addresses(&settings, &options).len();
     let result = runtime.block_on(async {
@@ -100,11 +93,16 @@ pub(crate) fn start(
     runtime.block_on(async {
         let _ = swarm.await;
         // A client that holds its connection open must not hold up the stop.
-        let _ = tokio::time::timeout(Duration::from_secs(2), api).await;
+        let all = async {
+            for api in apis {
+                let _ = api.await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), all).await;
     });
     let _ = screening.join();
     node.stop();
-    let _ = std::fs::remove_file(home.socket());
+    sockets::remove(home, &settings.staff);
     runtime.shutdown_timeout(Duration::from_secs(2));
     result
 }
@@ -137,33 +135,6 @@ fn listen_addresses(settings: &Settings, options: &StartOptions) -> Vec<String> 
         true => settings.network.listen.clone(),
         false => options.listen.clone(),
     }
-}
-
-/// Opens the API's socket: readable and writable for the owner only.
-fn listen(home: &Home) -> Result<UnixListener, ErrorBody> {
-    let path = home.socket();
-    let bytes = path.as_os_str().len();
-    if SOCKET_PATH_BYTES_MAX < bytes {
-        let what = format!(
-            "the path of the socket, {}, has {bytes} bytes, the limit is {SOCKET_PATH_BYTES_MAX}",
-            path.display()
-        );
-        return Err(
-            ErrorBody::new(ErrorCode::Home, what).with_hint("choose a home with a shorter path")
-        );
-    }
-    bind(&path).map_err(|error| crate::home::file_error("cannot open the socket", &path, &error))
-}
-
-fn bind(path: &Path) -> io::Result<UnixListener> {
-    // We hold the store's lock: a socket that is there belongs to nobody.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => (),
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 /// Passes events on and tells the addresses among them.

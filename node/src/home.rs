@@ -53,6 +53,15 @@ impl Home {
         self.0.join("trust.toml")
     }
 
+    pub(crate) fn drafts(&self) -> PathBuf {
+        self.0.join("drafts")
+    }
+
+    /// What people of this machine did.
+    pub(crate) fn staff_log(&self) -> PathBuf {
+        self.0.join("staff.log")
+    }
+
     /// Names the recovery folder until its owner has put it away.
     pub(crate) fn recovery_note(&self) -> PathBuf {
         self.0.join("recovery-not-stored")
@@ -100,24 +109,22 @@ pub(crate) fn create_private_file(path: &Path, content: &[u8]) -> Result<(), Err
     write().map_err(|error| file_error("cannot write", path, &error))
 }
 
-/// Writes a file that only its owner can read, in place of an earlier one.
+/// Writes a file that only its owner can read, whole: whoever reads it sees the old content or
+/// the new one.
 pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), ErrorBody> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    // What lies there was left by a process that ended while it wrote.
-    match fs::remove_file(&new) {
+    let aside = path.with_extension("new");
+    match fs::remove_file(&aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(file_error("cannot remove", &new, &error));
+            return Err(file_error("cannot remove", &aside, &error));
         }
         _ => (),
     }
-    create_private_file(&new, content)?;
-    let rename = || {
-        fs::rename(&new, path)?;
+    create_private_file(&aside, content)?;
+    let replace = || {
+        fs::rename(&aside, path)?;
         path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     };
-    rename().map_err(|error| file_error("cannot write", path, &error))
+    replace().map_err(|error| file_error("cannot write", path, &error))
 }
 
 /// Reads a file that holds a secret, and refuses one that others can read.

@@ -63,6 +63,21 @@ impl Host for Program {
         Ok(Box::new(local_client(&home, &settings)?))
     }
 
+    fn client_at(&self, socket: &Path) -> Result<Box<dyn Client>, ErrorBody> {
+        let at = socket.display();
+        match SocketClient::connect(socket) {
+            Ok(Some(daemon)) => Ok(Box::new(daemon)),
+            Ok(None) => Err(ErrorBody::new(ErrorCode::Offline, format!("no node listens at {at}"))
+                .with_hint("is it running? ask whoever runs it")),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                let what = format!("you may not use the socket {at}");
+                Err(ErrorBody::new(ErrorCode::NoRole, what)
+                    .with_hint("ask whoever runs the node to take you into its group"))
+            }
+            Err(error) => Err(home::file_error("cannot reach the daemon at", socket, &error)),
+        }
+    }
+
     fn init(&self, home: &Path, options: InitOptions) -> Result<InitReport, ErrorBody> {
         init::init(&Home::new(home), options)
     }

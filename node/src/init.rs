@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use baraza_api::{ErrorBody, ErrorCode};
 use baraza_cli::{InitOptions, InitReport};
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, NAME_CHARS_MAX, Operator, Role,
-    SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, NAME_CHARS_MAX, Operator, Role, SignedEvent,
 };
 use baraza_network::{parse_address, peer_id_text};
 use baraza_protocol::ingest::ingest_identity;
@@ -23,6 +22,7 @@ use crate::{
     config::{Defaults, HOME_VERSION, Network, Settings},
     home::{self, Home},
     keys, node, rules,
+    staff::Staff,
 };
 
 /// What lies in the recovery folder beside the key.
@@ -77,7 +77,8 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
         bootstrap: options.bootstrap,
         mdns: options.mdns,
     };
-    let settings = Settings { version: HOME_VERSION, centre, defaults, network };
+    let staff = Staff::default();
+    let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };
     let note = recovery.display().to_string();
     home::create_private_file(&home.recovery_note(), note.as_bytes())?;
     if let (true, [country]) = (options.nation, &*settings.defaults.countries) {
@@ -150,7 +151,7 @@ fn inception(name: &str, country: Option<[u8; 2]>, role: Role, keys: &NewKeys) -
     operators.sort_by_key(|operator| operator.key);
     let mut nonce = [0; 16];
     nonce.copy_from_slice(&keys::random()[..16]);
-    let event = IdentityEvent {
+    let event = Inception {
         version: EVENT_VERSION,
         kind: EventKind::INCEPTION,
         seq: 0,
@@ -166,7 +167,7 @@ fn inception(name: &str, country: Option<[u8; 2]>, role: Role, keys: &NewKeys) -
         created_ms: clock::now(),
         nonce,
     };
-    SignedEvent::sign(event, &[&keys.root])
+    event.sign(&[&keys.root])
 }
 
 fn write_keys(

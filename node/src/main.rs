@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod daemon;
 mod demo;
+mod drafts;
 mod engine;
 mod home;
 mod host;
@@ -18,6 +19,9 @@ mod init;
 mod keys;
 mod node;
 mod rules;
+mod sockets;
+mod staff;
+mod staff_log;
 
 use std::process::ExitCode;
 

@@ -15,18 +15,20 @@ use baraza_protocol::{
 };
 use baraza_record::SecretKey;
 use baraza_search::TantivyIndex;
-use baraza_server::{App, Defaults, NodeFacts, ServiceHandle, UnlockError, router};
+use baraza_server::{App, Defaults, NodeFacts, ServiceHandle, Staff, UnlockError, router};
 use baraza_store::{LedgerReader, LedgerStore, OpenError, Options, OwnHeads, RecoveryReport};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
+    drafts::Drafts,
     engine::Engine,
     home::Home,
     indexer, init,
     keys::{self, KeyError},
     rules,
+    staff_log::Log,
 };
 
 /// A store that was opened, with what an operator should know of it.
@@ -226,6 +228,15 @@ fn facts(
         Err(KeyError::File(error)) => Err(UnlockError::Failed { what: error.message }),
     };
     let ours = settings.defaults.clone();
+    let notices = Arc::new(RwLock::new(warnings));
+    let staff = Staff {
+        two_person: settings.staff.two_person,
+        socket: settings.staff.socket.as_ref().map(|path| path.display().to_string()),
+        group: settings.staff.group.clone(),
+        members: settings.staff.views(),
+        drafts: Arc::new(Drafts::new(home.drafts())),
+        log: Arc::new(Log::new(home.staff_log(), Arc::clone(&notices))),
+    };
     Ok(NodeFacts {
         version: env!("CARGO_PKG_VERSION").into(),
         daemon,
@@ -239,7 +250,8 @@ fn facts(
         peer_id_text,
         parse_peer,
         unlock: Arc::new(unlock),
-        notices: Arc::new(RwLock::new(warnings)),
+        staff,
+        notices,
         rules: rules::open(home)?,
     })
 }

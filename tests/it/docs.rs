@@ -228,6 +228,10 @@ impl Host for Nowhere {
         self.refuse()
     }
 
+    fn client_at(&self, _: &Path) -> Result<Box<dyn Client>, ErrorBody> {
+        self.refuse()
+    }
+
     fn init(&self, _: &Path, _: InitOptions) -> Result<InitReport, ErrorBody> {
         self.refuse()
     }

@@ -56,7 +56,7 @@ const LAYERS: &[(&str, &str, &[&str], &[&str])] = &[
     (
         "baraza-server",
         "crates/server",
-        &["api", "protocol", "record"],
+        &["api", "identity", "protocol", "record"],
         &["libp2p", "sled", "tantivy"],
     ),
     (

@@ -9,7 +9,7 @@ mod accreditation;
 mod input;
 mod refused;
 
-use baraza_identity::{Log, SignedEvent};
+use baraza_identity::Log;
 use baraza_protocol::set_digest;
 use baraza_record::{
     CentreId, FeedId, Header, Payload, PublicKey, SecretKey, SignedRecord, VerifiedRecord, body,
@@ -90,11 +90,11 @@ fn identity_events_have_these_bytes() {
     check("identity", |input| {
         let keys = input::list(&input["signers"], |seed| SecretKey::from_seed(input::array(seed)));
         let event = input::event(&input["event"]);
-        let signed = SignedEvent::sign(event.clone(), &keys.iter().collect::<Vec<_>>());
+        let signed = event.clone().sign(&keys.iter().collect::<Vec<_>>());
 
         let bytes = signed.encode();
         let log = Log::from_events(&[&bytes]).expect("the event makes a log");
-        assert_eq!((log.state(), log.id().0), (&event, signed.id().0));
+        assert_eq!((log.head(), log.id().0), (&signed, signed.id().0));
         json!({
             "event": input::hex(&codec::encode(&event)),
             "id": signed.id(),

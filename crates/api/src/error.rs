@@ -24,6 +24,10 @@ pub enum ErrorCode {
     Locked,
     /// The operator key may not sign until the store is repaired.
     KeyBlocked,
+    /// The caller's role, or its want of one, does not allow it.
+    NoRole,
+    /// Two persons are needed for it, and this is not the second one.
+    SecondPerson,
     /// The daemon is needed and does not run.
     Offline,
     /// There is no home, there is one already, or it cannot be used: it belongs to a newer
@@ -40,6 +44,12 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Returns its name, as in JSON.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// Returns the HTTP status.
     pub fn status(self) -> u16 {
         match self {
@@ -47,7 +57,9 @@ impl ErrorCode {
             Self::Invalid => 422,
             Self::NotFound => 404,
             Self::Ambiguous | Self::Offline | Self::Home => 409,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked => 403,
+            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NoRole | Self::SecondPerson => {
+                403
+            }
             Self::Busy => 503,
             Self::DiskFull => 507,
             Self::Store | Self::Internal => 500,
@@ -64,7 +76,9 @@ impl ErrorCode {
             Self::Home => 5,
             Self::DiskFull | Self::Store => 6,
             Self::Offline | Self::Busy => 7,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked => 8,
+            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NoRole | Self::SecondPerson => {
+                8
+            }
         }
     }
 }

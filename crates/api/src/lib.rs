@@ -4,27 +4,36 @@
 //! Not here: routes (`baraza-server`), sockets (`node`).
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod drafts;
 mod error;
+mod identity;
 mod records;
+mod staff;
 mod transport;
 mod trust;
 mod views;
 
+pub use drafts::{
+    DRAFT_TITLE_CHARS_MAX, DraftState, DraftSummary, DraftView, DraftsReply, EditRequest,
+    ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
+};
 pub use error::{ErrorBody, ErrorCode};
+pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
 pub use records::{
     DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
     Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
     Standing,
 };
+pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use trust::{
-    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineReply, QuarantinedCentre,
-    ReleaseRequest, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
+    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
+    QuarantinedCentre, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
     UntrustRequest,
 };
 pub use views::{
-    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, OperatorView, PeerView,
-    PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
+    PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
 
 /// Most bytes of a request or reply body (4 MiB).

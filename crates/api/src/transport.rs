@@ -18,7 +18,7 @@ pub enum BodyKind {
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// Path and query, percent-encoded.
     pub path: String,
@@ -79,10 +79,41 @@ impl dyn Client + '_ {
         path: impl Into<String>,
         body: &impl Serialize,
     ) -> Result<T, ErrorBody> {
+        self.send_json("POST", path.into(), body)
+    }
+
+    /// Puts JSON and gets JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn put<T: DeserializeOwned>(
+        &self,
+        path: impl Into<String>,
+        body: &impl Serialize,
+    ) -> Result<T, ErrorBody> {
+        self.send_json("PUT", path.into(), body)
+    }
+
+    /// Deletes what the path names.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn delete(&self, path: impl Into<String>) -> Result<(), ErrorBody> {
+        self.call(Request { method: "DELETE", path: path.into(), body: None }).map(|_| ())
+    }
+
+    fn send_json<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: String,
+        body: &impl Serialize,
+    ) -> Result<T, ErrorBody> {
         let json = serde_json::to_vec(body)
             .map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
         let body = Some((BodyKind::Json, json));
-        parse(&self.call(Request { method: "POST", path: path.into(), body })?.body)
+        parse(&self.call(Request { method, path, body })?.body)
     }
 
     /// Sends a request; a reply that reports a failure becomes an error.

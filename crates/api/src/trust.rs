@@ -172,7 +172,7 @@ pub struct QuarantineReply {
 
 /// Asks for a centre or a record to be released from quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReleaseRequest {
+pub struct QuarantineRelease {
     /// Id, or a unique prefix of one, of a centre or a record that is held.
     pub id: String,
 }

@@ -147,6 +147,23 @@ pub struct OperatorView {
     pub capabilities: Vec<String>,
     /// Its label.
     pub label: String,
+    /// `retired` or `compromised`, if it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+}
+
+/// Whether an identity log can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogState {
+    /// It goes on.
+    Sound,
+    /// Two updates follow one event; a rotation mends it.
+    Frozen,
+    /// Two rotations follow one event; nothing mends it.
+    Disputed,
+    /// Its owner ended it.
+    Ended,
 }
 
 /// A centre.
@@ -156,6 +173,8 @@ pub struct CentreView {
     pub id: CentreId,
     /// Name that it gives itself.
     pub name: String,
+    /// `centre`, `network`, or `nation` and a country's code.
+    pub role: String,
     /// Country that it states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
@@ -165,11 +184,18 @@ pub struct CentreView {
     pub records: u64,
     /// Head of its log.
     pub identity_head: EventId,
-    /// Its operator keys.
+    /// Whether its log can go on.
+    pub identity: LogState,
+    /// Number of its root keys.
+    pub root_keys: usize,
+    /// How many of them must sign.
+    pub root_threshold: usize,
+    /// Number of the next keys that it has committed to.
+    pub next_keys: usize,
+    /// How many of those must sign a rotation.
+    pub next_threshold: usize,
+    /// Its operator keys, also those that ended.
     pub operators: Vec<OperatorView>,
-    /// For which country its log may speak, if it is a nation's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nation: Option<String>,
     /// How it stands with the nations trusted here, in words.
     #[serde(default)]
     pub accreditation: String,
@@ -201,6 +227,8 @@ pub struct EventView {
     pub created_ms: u64,
     /// What it does, in words.
     pub summary: String,
+    /// Whether it counts: it does not if another event that follows the same one does.
+    pub counts: bool,
 }
 
 /// Unlocks the operator key.

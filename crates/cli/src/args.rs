@@ -4,6 +4,7 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod staff;
 mod who;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
 const AFTER_HELP: &str = "\
@@ -28,7 +30,7 @@ Exit codes:
   5  the home: there is none, there is one already, or it cannot be used
   6  the store or the disk
   7  the network, or the node is busy or not running
-  8  the operator key is locked, or the record is not yours
+  8  the operator key is locked, the record is not yours, or it is not for you to do
   9  done in part: see what was printed";
 
 const NARROWING: &str = "Narrowing (several values, separated by commas, are alternatives)";
@@ -67,6 +69,9 @@ pub(crate) struct Common {
     /// Folder of the node
     #[arg(long, global = true, value_name = "DIR", env = "BARAZA_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
+    /// Socket of a node whose home is not yours
+    #[arg(long, global = true, value_name = "PATH", env = "BARAZA_SOCKET", hide_env_values = true)]
+    pub(crate) socket: Option<PathBuf>,
     /// Print results only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -91,6 +96,9 @@ pub(crate) enum Command {
     Revise(Revise),
     /// Withdraw a record of your centre
     Retract(Retract),
+    /// Keep drafts on the node until somebody releases them
+    #[command(subcommand)]
+    Draft(Draft),
     /// Find records by their words
     Search(Search),
     /// List records, the latest arrival first
@@ -127,6 +135,9 @@ pub(crate) enum Command {
     Repair,
     /// Unlock the operator key of the running node
     Unlock(Unlock),
+    /// Show who on this machine may use the node, and who did what
+    #[command(subcommand)]
+    Staff(Staff),
     /// Show several nodes at work on this machine
     Demo(Demo),
 }

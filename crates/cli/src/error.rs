@@ -75,6 +75,14 @@ impl Failure {
         self.with(|told| told.details = serde_json::to_value(details).ok())
     }
 
+    /// Returns what kind of failure it is, if it is one.
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Closed => None,
+            Self::Error(told) => Some(told.body.code),
+        }
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Told)) -> Self {
         if let Self::Error(told) = &mut self {
             change(told);

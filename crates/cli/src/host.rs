@@ -124,6 +124,13 @@ pub trait Host {
     /// `Home` if there is no node there or it cannot be used, `Store` if it is damaged.
     fn client(&self, home: &Path) -> Result<Box<dyn Client>, ErrorBody>;
 
+    /// Returns a way to the daemon that listens on `socket`.
+    ///
+    /// # Errors
+    ///
+    /// `Offline` if nobody answers there, `NoRole` if it may not be used.
+    fn client_at(&self, socket: &Path) -> Result<Box<dyn Client>, ErrorBody>;
+
     /// Makes a centre and its first node in `home`.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub(crate) struct Shell<'a, 'b> {
     pub(crate) host: &'a dyn Host,
     pub(crate) screen: &'a mut Screen<'b>,
     pub(crate) home: PathBuf,
+    /// Where the node listens, if it is not to be looked for in the home.
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) json: bool,
     quiet: bool,
     yes: bool,
@@ -38,13 +40,17 @@ pub(crate) struct Shell<'a, 'b> {
 
 impl<'a, 'b> Shell<'a, 'b> {
     pub(crate) fn new(host: &'a dyn Host, screen: &'a mut Screen<'b>, common: Common) -> Self {
-        let Common { json, home, quiet, yes } = common;
-        Self { host, screen, home: home.unwrap_or_else(|| host.default_home()), json, quiet, yes }
+        let Common { json, home, socket, quiet, yes } = common;
+        let home = home.unwrap_or_else(|| host.default_home());
+        Self { host, screen, home, socket, json, quiet, yes }
     }
 
     /// Returns a way to the node.
     pub(crate) fn client(&self) -> Result<Box<dyn Client>, Failure> {
-        Ok(self.host.client(&self.home)?)
+        match &self.socket {
+            Some(socket) => Ok(self.host.client_at(socket)?),
+            None => Ok(self.host.client(&self.home)?),
+        }
     }
 
     /// Prints a part of the result as it is.

@@ -5,16 +5,18 @@
 //! Not here: which peers may ask (`baraza-network` limits, later policy).
 //! Spec: docs/PROTOCOL.md, section 6.
 
+use baraza_identity::SignedEvent;
 use baraza_record::{
     ANCHOR_HEADERS_MAX, CentreId, EventId, FeedId, RecordId, Seq, SignedRecord, WireRecord,
 };
 
 use crate::{
+    ingest,
     peers::PeerEntry,
     store::{Branch, Place, ShelfName, StoreError, StoreRead, Table},
     wire::{
         ADDRESSES_MAX, Answer, BATCH_BYTES, BRANCHES_MAX, HEADS_MAX, HeadEntry, Hello, KnownPeer,
-        LogHead, PEERS_MAX, Part, Request, Wanted,
+        LogHead, LogPart, LogWanted, PEERS_MAX, Part, Request, Wanted,
     },
 };
 
@@ -49,7 +51,7 @@ pub fn answer(
     Ok(match request {
         Request::Compare(_) => Answer::Compared(hello(reader, centre)),
         Request::LogHeads(after) => log_heads(reader, after.as_ref()),
-        Request::Logs(centres) => Answer::Logs(logs(reader, centres)?),
+        Request::Logs(wanted) => Answer::Logs(logs(reader, wanted)?),
         Request::Heads(after) => heads(reader, after.as_ref()),
         Request::Fetch(ranges) => Answer::Batch(batch(reader, ranges)?),
         Request::Bodies(places) => bodies(reader, places)?,
@@ -70,6 +72,7 @@ fn log_heads(reader: &(impl StoreRead + ?Sized), after: Option<&CentreId>) -> An
             centre: CentreId(*centre),
             events: head.seq,
             id: EventId(head.id),
+            forked: head.forked,
         })
         .collect();
     let more = HEADS_MAX < heads.len();
@@ -77,21 +80,35 @@ fn log_heads(reader: &(impl StoreRead + ?Sized), after: Option<&CentreId>) -> An
     Answer::LogHeads(heads, more)
 }
 
-/// Returns logs until they fill a batch: the first one that is held, and what fits behind.
+/// Returns logs until they fill a batch. What no longer fits is asked for again, behind
+/// what was sent.
 fn logs(
     reader: &(impl StoreRead + ?Sized),
-    centres: &[CentreId],
-) -> Result<Vec<Vec<Vec<u8>>>, StoreError> {
+    wanted: &[LogWanted],
+) -> Result<Vec<LogPart>, StoreError> {
     let (mut logs, mut left) = (Vec::new(), BATCH_BYTES);
-    for centre in centres {
-        let events = reader.identity(centre)?;
-        let bytes: usize = events.iter().map(Vec::len).sum();
-        if left < bytes && !logs.is_empty() {
-            break;
+    for LogWanted { centre, after } in wanted {
+        // One that cannot be read any more must not keep the peer from the others.
+        let log = match ingest::log_of(reader, centre) {
+            Ok(Some(log)) => log,
+            Ok(None) | Err(StoreError::Damaged { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        let line = log.events();
+        let known = after.and_then(|after| line.iter().position(|event| event.id() == after));
+        let rest = &line[known.map_or(0, |known| known + 1)..];
+        let mut events = Vec::new();
+        for event in rest.iter().chain(log.others()).map(SignedEvent::encode) {
+            if left < event.len() {
+                left = 0;
+                break;
+            }
+            left -= event.len();
+            events.push(event);
         }
-        left = left.saturating_sub(bytes);
-        if !events.is_empty() {
-            logs.push(events);
+        logs.push(LogPart { centre: *centre, events });
+        if left == 0 {
+            break;
         }
     }
     Ok(logs)

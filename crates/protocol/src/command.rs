@@ -37,6 +37,8 @@ pub enum Command {
     Publish(Vec<NewRecord>),
     /// Take a piece of a bundle: whole frames.
     Import(Vec<u8>),
+    /// Take a signed identity event, and tell everybody.
+    Identify(Vec<u8>),
     /// Compare with one peer, or with all that are connected, now.
     Sync(Option<Peer>),
     /// Dial an address and remember it.
@@ -54,6 +56,13 @@ pub enum Reply {
     Published(Vec<RecordId>),
     /// What a piece of a bundle brought.
     Imported(Imported),
+    /// The identity event is kept.
+    Identified {
+        /// Whose log.
+        centre: CentreId,
+        /// Whether it is new here.
+        new: bool,
+    },
     /// Peers with which a comparison started; it goes on in the background.
     Syncing(Vec<Peer>),
     /// The dial is under way.
@@ -110,6 +119,9 @@ pub enum Refusal {
         /// What is allowed.
         limit: u32,
     },
+    /// An identity event does not belong where it should stand.
+    #[error("the identity event is refused: {0}")]
+    Event(crate::ingest::Rejection),
     /// There is no such peer.
     #[error("no peer {peer} is known")]
     UnknownPeer {

@@ -22,13 +22,14 @@ use crate::store::{Store, StoreError};
 ///
 /// If the store breaks the contract.
 pub fn run<S: Store>(make: &mut dyn FnMut() -> S) {
-    let checks: [fn(&mut S); 13] = [
+    let checks: [fn(&mut S); 14] = [
         records::the_writer_sees_at_once_what_a_reader_sees_after_commit,
         records::a_record_comes_back_byte_for_byte,
         records::a_missing_body_and_signature_can_follow,
         records::an_erased_body_is_gone,
         records::ranges_stop_at_their_limits,
         records::both_branches_are_kept_apart,
+        records::branches_change_places,
         lists::records_are_found_by_the_digits_of_their_id,
         lists::changes_are_numbered_in_order_and_anew,
         lists::versions_and_targets_are_found,

@@ -2,24 +2,32 @@
 //!
 //! Invariant: nothing else in the workspace calls `Store::put_record`, `put_payload`,
 //! `put_identity` or `put_feed`. What is admitted is a pure function of what is held: a
-//! record stands on the shelf if its chain is whole, its feed does not fork at or before
-//! it, and the identity log names its signer.
+//! record stands on the shelf if its chain is whole, the identity log names its signer and
+//! lets the feed reach so far, and the feed does not fork at or before it.
 //! Not here: decoding and signatures (`baraza-record`), penalties (`service`).
 //! Spec: docs/PROTOCOL.md, section 4.
 
-use baraza_identity::{EventError, Log, LogError, SignedEvent};
+mod admission;
+mod identity;
+mod placing;
+
+use baraza_identity::{EventError, Log, LogError};
 use baraza_record::{
-    CentreId, FeedId, Payload, PublicKey, RecordError, RecordId, Seq, SignedRecord, Timestamp,
-    VerifiedRecord,
+    CentreId, FeedId, Payload, RecordError, RecordId, Seq, SignedRecord, Timestamp, VerifiedRecord,
 };
 
 use crate::{
     net::Verdict,
     store::{
-        BodyState, Branch, Entry, FeedHead, FeedState, PAGE_MAX, Place, SignatureState, Store,
-        StoreError, StoreRead,
+        BodyState, Branch, Entry, FeedHead, FeedState, PAGE_MAX, Place, Store, StoreError,
+        StoreRead,
     },
 };
+
+use admission::Admission;
+use placing::Placing;
+
+pub use identity::{LogIngested, ingest_identity, ingest_log};
 
 /// Most records that are kept of one feed whose signer's authority is not known.
 ///
@@ -30,7 +38,8 @@ pub const HELD_PER_FEED_MAX: u64 = 256;
 /// Most feeds that are kept while nothing of them is admitted, for the same reason.
 pub const HELD_FEEDS_MAX: usize = 256;
 
-/// Why bytes were refused. Every variant but the two of newer versions is the sender's doing.
+/// Why bytes were refused. All but what is newer, or came before its predecessor, is the
+/// sender's doing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// A record is not authentic.
@@ -69,8 +78,8 @@ pub struct Ingested {
     pub bodies: u64,
     /// New records that are not on the shelf: their authority is not known yet.
     pub held: u64,
-    /// Records of unknown authority beyond a limit, or that would make such a feed fork: not
-    /// kept, may be asked for later.
+    /// Records that are not kept and may be asked for later: of unknown authority beyond a
+    /// limit, or behind the end of their feed.
     pub deferred: u64,
     /// First position that is lacking before the range: nothing of it was kept.
     pub gap: Option<Seq>,
@@ -87,7 +96,7 @@ impl Rejection {
         match self {
             // Perhaps we are the old ones: pass it by, and blame nobody.
             Self::Record(RecordError::Header(HeaderError::UnknownVersion { .. }))
-            | Self::Event(EventError::Newer { .. })
+            | Self::Event(EventError::Newer { .. } | EventError::Orphan { .. })
             | Self::Log(LogError::Event(EventError::Newer { .. })) => Verdict::Ignore,
             // No honest node sends these.
             Self::Record(_) | Self::Event(_) | Self::Log(_) | Self::Message(_) => Verdict::Reject,
@@ -113,8 +122,8 @@ pub fn ingest_range<S: Store>(
     let feed = first.feed();
     let before = store.feed(&feed)?;
     let log = log_of(store, &first.header().centre)?;
-    let authority = Authority { log: log.as_ref() };
-    if before.is_none() && !authority.names(&first.header().signer) && held_feeds_full(store)? {
+    let admission = Admission::of(log.as_ref(), &first.header().signer, &feed);
+    if before.is_none() && !admission.is_named() && held_feeds_full(store)? {
         done.deferred = records.len() as u64;
         return Ok(done);
     }
@@ -123,52 +132,22 @@ pub fn ingest_range<S: Store>(
         done.gap = Some(state.chain.seq + 1);
         return Ok(done);
     }
-    let mut placing = Placing { store: &mut *store, feed, state, authority, now, done };
+    let mut placing = Placing::new(&mut *store, feed, state, &admission, now)?;
     for record in records {
         placing.place(record)?;
         if placing.done.diverged.is_some() {
             break;
         }
     }
-    let Placing { mut state, done, .. } = placing;
-    settle(store, feed, &mut state, before.as_ref().map_or(0, |state| state.shelf.seq))?;
+    let (mut state, mut done) = placing.into_parts();
+    if admission.has_pins() || done.forked.is_some() {
+        admission.settle(store, feed, &mut state, before.as_ref())?;
+        done.forked = done.forked.filter(|fork| state.fork == Some(*fork));
+    }
     if before.as_ref() != Some(&state) && state.chain.seq != 0 {
         store.put_feed(&feed, &state)?;
     }
     Ok(done)
-}
-
-/// Verifies and keeps a signed identity event; returns its centre, and whether it is new.
-///
-/// Records of the centre that waited for it are admitted in the same commit.
-///
-/// # Errors
-///
-/// [`IngestError`].
-pub fn ingest_identity<S: Store>(
-    store: &mut S,
-    signed: &[u8],
-) -> Result<(CentreId, bool), IngestError> {
-    let event = SignedEvent::decode(signed).map_err(Rejection::from)?;
-    let centre = CentreId(event.id().0);
-    if !store.identity(&centre)?.is_empty() {
-        return Ok((centre, false));
-    }
-    event.verify().map_err(Rejection::from)?;
-    store.put_identity(&centre, event.event().seq, &event.id(), signed)?;
-    for feed in store.feeds_of(&centre)? {
-        let Some(mut state) = store.feed(&feed)? else { continue };
-        let before = state.clone();
-        admit_held(store, feed, &mut state)?;
-        settle(store, feed, &mut state, before.shelf.seq)?;
-        for seq in before.shelf.seq + 1..=state.shelf.seq {
-            store.touch(&Place { feed, seq, branch: Branch::Main })?;
-        }
-        if state != before {
-            store.put_feed(&feed, &state)?;
-        }
-    }
-    Ok((centre, true))
 }
 
 /// Keeps the body of a record that is held without one. Returns whether it was wanted.
@@ -213,23 +192,22 @@ pub fn log_of(
     Ok(Some(log))
 }
 
-/// Whom the log that is held lets sign.
-struct Authority<'a> {
-    log: Option<&'a Log>,
-}
-
-impl Authority<'_> {
-    fn admits(&self, record: &SignedRecord) -> bool {
-        let header = record.header();
-        self.log
-            .is_some_and(|log| log.capabilities(&header.signer, &header.identity_head).is_some())
-    }
-
-    /// Returns whether the key is known to be the centre's at all. Only then is a second
-    /// record at one place a fork: before that, keeping it would cost its inventor nothing.
-    fn names(&self, signer: &PublicKey) -> bool {
-        self.log.is_some_and(|log| log.names(signer))
-    }
+/// Returns the positions of a feed that forks between which the branch lies that its
+/// author's log names and that is not here.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub(crate) fn branch_to_fetch<S: Store>(
+    store: &S,
+    feed: &FeedId,
+) -> Result<Option<(Seq, Seq)>, StoreError> {
+    let Some(state) = store.feed(feed)? else { return Ok(None) };
+    let Some(fork) = state.fork else { return Ok(None) };
+    let log = log_of(store, &state.centre)?;
+    let admission = Admission::of(log.as_ref(), &state.signer, feed);
+    let to = admission.wanted_to(store, *feed, state.chain.seq)?;
+    Ok((fork <= to).then_some((fork, to)))
 }
 
 /// Returns whether as many feeds as may be are kept with nothing of them on the shelf.
@@ -266,168 +244,4 @@ impl FeedState {
     pub fn admits(&self, place: &Place) -> bool {
         place.branch == Branch::Main && place.seq <= self.shelf.seq
     }
-}
-
-/// A range on its way into a feed.
-struct Placing<'a, S> {
-    store: &'a mut S,
-    feed: FeedId,
-    state: FeedState,
-    authority: Authority<'a>,
-    now: Timestamp,
-    done: Ingested,
-}
-
-impl<S: Store> Placing<'_, S> {
-    /// Puts one record where it belongs and moves the chain, and the shelf if it can follow.
-    fn place(&mut self, record: &VerifiedRecord) -> Result<(), StoreError> {
-        let header = record.header();
-        let seq = header.seq;
-        if seq <= self.state.chain.seq {
-            return self.meet(record);
-        }
-        // After a fork only its evidence is kept: which branch goes on is the author's to say.
-        if self.state.fork.is_some() {
-            return self.keep_evidence(record, false);
-        }
-        // One before it was not kept.
-        if seq != self.state.chain.seq + 1 {
-            self.done.deferred += 1;
-            return Ok(());
-        }
-        if header.prev != self.state.chain.id {
-            self.done.diverged = Some(seq);
-            return Ok(());
-        }
-        let state = &self.state;
-        let admitted = state.shelf == state.chain && self.authority.admits(record);
-        if !admitted && HELD_PER_FEED_MAX <= state.chain.seq - state.shelf.seq {
-            self.done.deferred += 1;
-            return Ok(());
-        }
-        self.store.put_record(record, Branch::Main, self.now)?;
-        self.state.chain = FeedHead { seq, id: record.id() };
-        self.done.inserted += 1;
-        match admitted {
-            true => self.state.shelf = self.state.chain,
-            false => self.done.held += 1,
-        }
-        Ok(())
-    }
-
-    /// Compares a record with the one that is held at its place.
-    fn meet(&mut self, record: &VerifiedRecord) -> Result<(), StoreError> {
-        let header = record.header();
-        let (feed, seq) = (self.feed, header.seq);
-        let main = Place { feed, seq, branch: Branch::Main };
-        let Some(entry) = self.store.entry(&main)? else {
-            return Err(StoreError::Damaged { what: format!("no entry for {feed} at {seq}") });
-        };
-        if entry.id == record.id() {
-            self.done.duplicates += 1;
-            return complete(self.store, &main, &entry, record, &mut self.done);
-        }
-        if !self.authority.names(&header.signer) {
-            self.done.deferred += 1;
-            return Ok(());
-        }
-        let lowest = self.state.fork.is_none_or(|known| seq < known);
-        self.keep_evidence(record, lowest)?;
-        if lowest {
-            self.state.fork = Some(seq);
-            self.done.forked = Some(seq);
-        }
-        Ok(())
-    }
-
-    /// Keeps a record of the other branch if it shows that the feed forks, or if it leads
-    /// from such a record to a signature that proves it. A third branch shows nothing more.
-    fn keep_evidence(&mut self, record: &VerifiedRecord, lowest: bool) -> Result<(), StoreError> {
-        let other = Place { feed: self.feed, seq: record.header().seq, branch: Branch::Other };
-        match self.store.entry(&other)? {
-            Some(entry) if entry.id == record.id() => {
-                self.done.duplicates += 1;
-                complete(self.store, &other, &entry, record, &mut self.done)
-            }
-            None if lowest || self.leads_on(record)? => {
-                self.done.inserted += 1;
-                self.store.put_record(record, Branch::Other, self.now)
-            }
-            _ => {
-                self.done.duplicates += 1;
-                Ok(())
-            }
-        }
-    }
-
-    fn leads_on(&self, record: &VerifiedRecord) -> Result<bool, StoreError> {
-        let header = record.header();
-        let before = Place { feed: self.feed, seq: header.seq - 1, branch: Branch::Other };
-        let before = self.store.entry(&before)?;
-        Ok(before.is_some_and(|entry| {
-            entry.id == header.prev && entry.signature != SignatureState::Checked
-        }))
-    }
-}
-
-/// Adds what a second copy of a record has and the held one lacks.
-fn complete<S: Store>(
-    store: &mut S,
-    place: &Place,
-    entry: &Entry,
-    record: &VerifiedRecord,
-    done: &mut Ingested,
-) -> Result<(), StoreError> {
-    if let (BodyState::Missing, Some(payload)) = (entry.body, record.payload()) {
-        store.put_payload(place, payload)?;
-        done.bodies += 1;
-    }
-    if let (true, true, Some(signature)) =
-        (entry.signature != SignatureState::Checked, record.has_own_signature(), record.signature())
-    {
-        store.put_signature(place, signature)?;
-    }
-    Ok(())
-}
-
-/// Moves the shelf over records that are held and whose signer is now named.
-fn admit_held<S: Store>(store: &S, feed: FeedId, state: &mut FeedState) -> Result<(), StoreError> {
-    let log = log_of(store, &state.centre)?;
-    let authority = Authority { log: log.as_ref() };
-    while state.shelf.seq < state.chain.seq {
-        let seq = state.shelf.seq + 1;
-        let place = Place { feed, seq, branch: Branch::Main };
-        let Some(record) = store.record(&place)? else { break };
-        if !authority.admits(&record) {
-            break;
-        }
-        state.shelf = FeedHead { seq, id: record.id() };
-    }
-    Ok(())
-}
-
-/// Ends the shelf before a fork, and renumbers every record whose standing changed.
-fn settle<S: Store>(
-    store: &mut S,
-    feed: FeedId,
-    state: &mut FeedState,
-    shelf_before: Seq,
-) -> Result<(), StoreError> {
-    if let Some(fork) = state.fork
-        && fork <= state.shelf.seq
-    {
-        let seq = fork - 1;
-        let place = Place { feed, seq, branch: Branch::Main };
-        let id = match store.entry(&place)? {
-            Some(entry) => entry.id,
-            None => RecordId(feed.0),
-        };
-        state.shelf = FeedHead { seq, id };
-    }
-    // New records have a fresh number anyway; these were numbered under another standing.
-    let lost = state.shelf.seq + 1..=shelf_before;
-    for seq in lost {
-        store.touch(&Place { feed, seq, branch: Branch::Main })?;
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@
 //! Not here: what is done with the outcome (`service`).
 //! Spec: docs/PROTOCOL.md, sections 4.1 and 6.
 
+use baraza_identity::SignedEvent;
 use baraza_record::{
     ANCHOR_HEADERS_MAX, HeaderError, RecordError, SignedRecord, VerifiedRecord, WireRecord,
     codec::DecodeError,
@@ -14,7 +15,7 @@ use crate::{
     ingest::Rejection,
     net::NetEvent,
     service::Input,
-    wire::{Answer, BRANCHES_MAX, RANGES_MAX, Request},
+    wire::{Answer, BRANCHES_MAX, Gossip, RANGES_MAX, Request},
 };
 
 /// An answer whose records are verified.
@@ -28,13 +29,21 @@ pub enum Screened {
     Plain(Answer),
 }
 
+/// A gossiped message whose record, if it has one, is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gossiped {
+    /// A record.
+    Record(Box<VerifiedRecord>),
+    /// A signed identity event; its structure is checked.
+    Identity(Vec<u8>),
+}
+
 /// Turns a network event into what the service takes. Costs a signature check for each
 /// gossiped record and each range.
 pub fn screen(event: NetEvent) -> Input {
     match event {
         NetEvent::Gossip { peer, token, bytes } => {
-            let record = SignedRecord::decode(&bytes).and_then(SignedRecord::verify);
-            Input::Gossip { peer, token, record: record.map_err(Rejection::from).map(Box::new) }
+            Input::Gossip { peer, token, heard: screen_gossip(&bytes) }
         }
         NetEvent::Response { peer, request, bytes } => {
             Input::Answer { peer, request, answer: screen_answer(&bytes) }
@@ -44,6 +53,21 @@ pub fn screen(event: NetEvent) -> Input {
             _ => Input::Net(NetEvent::Found { peer, addresses: Vec::new(), local: false }),
         },
         other => Input::Net(other),
+    }
+}
+
+/// Verifies a gossiped record. Whether the keys of an identity event may sign depends on the
+/// log that is held: that is for the service to verify.
+fn screen_gossip(bytes: &[u8]) -> Result<Gossiped, Rejection> {
+    match Gossip::decode(bytes)? {
+        Gossip::Record(wire) => {
+            let record = SignedRecord::from_wire(wire).and_then(SignedRecord::verify)?;
+            Ok(Gossiped::Record(Box::new(record)))
+        }
+        Gossip::Identity(event) => {
+            SignedEvent::decode(&event)?;
+            Ok(Gossiped::Identity(event))
+        }
     }
 }
 

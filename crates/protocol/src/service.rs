@@ -17,14 +17,14 @@ mod offences;
 use std::collections::{BTreeMap, VecDeque};
 
 use baraza_identity::Log;
-use baraza_record::{CentreId, FeedId, SecretKey, Timestamp, VerifiedRecord};
+use baraza_record::{CentreId, FeedId, SecretKey, Timestamp};
 
 use crate::{
     command::{Command, Refusal, Reply},
     entropy::Entropy,
     ingest::Rejection,
     net::{NetEffect, NetEvent, Peer, RequestId, Token},
-    screen::Screened,
+    screen::{Gossiped, Screened},
     session::{Claims, Session},
     store::{FeedHead, Store, StoreError},
     wire::Hello,
@@ -69,14 +69,14 @@ pub enum Input {
         /// What it holds.
         hello: Hello,
     },
-    /// A gossiped record, verified.
+    /// A gossiped message; its record, if it has one, is verified.
     Gossip {
         /// Who passed it on.
         peer: Peer,
         /// Number for the verdict.
         token: Token,
-        /// The record.
-        record: Result<Box<VerifiedRecord>, Rejection>,
+        /// The message.
+        heard: Result<Gossiped, Rejection>,
     },
     /// An answer, its records verified.
     Answer {
@@ -117,7 +117,6 @@ pub enum Effect {
 pub struct Service<S: Store> {
     store: S,
     config: Config,
-    log: Log,
     signer: Option<SecretKey>,
     entropy: Entropy,
     links: Links,
@@ -153,13 +152,13 @@ impl<S: Store> Service<S> {
     /// [`ServiceError`].
     pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, ServiceError> {
         let centre = config.centre;
-        let log = crate::ingest::log_of(&store, &centre)?;
-        let log = log.ok_or(ServiceError::NoIdentity { centre })?;
+        if crate::ingest::log_of(&store, &centre)?.is_none() {
+            return Err(ServiceError::NoIdentity { centre });
+        }
         let links = Links::new(&store, &config, now)?;
         Ok(Self {
             entropy: Entropy::new(config.seed),
             store,
-            log,
             signer: None,
             links,
             sessions: BTreeMap::new(),
@@ -183,13 +182,19 @@ impl<S: Store> Service<S> {
         self.store
     }
 
+    /// Returns the identity log of our own centre.
+    fn own_log(&self) -> Result<Log, StoreError> {
+        let log = crate::ingest::log_of(&self.store, &self.config.centre)?;
+        Ok(log.expect("a service is made over a store that holds it, and no log is removed"))
+    }
+
     /// Takes one input. Nothing of it is durable before [`commit`](Self::commit).
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         self.now = now;
         let done = match input {
             Input::Net(event) => self.network(event),
             Input::Heard { peer, hello } => self.heard(peer, hello),
-            Input::Gossip { peer, token, record } => self.gossip(peer, token, record),
+            Input::Gossip { peer, token, heard } => self.gossip(peer, token, heard),
             Input::Answer { peer, request, answer } => self.answered(peer, request, answer),
             Input::Command { call, command } => {
                 self.command(call, command);

@@ -107,6 +107,8 @@ pub struct Session {
     final_compare: bool,
     failed_parts: bool,
     given_up: BTreeSet<FeedId>,
+    /// How far the peer has feeds whose chain is another one than ours.
+    ends: BTreeMap<FeedId, Seq>,
     strangers: u32,
     /// Parts that came before the records that they follow.
     early: BTreeMap<(FeedId, Seq), (Wanted, Vec<VerifiedRecord>)>,
@@ -124,6 +126,8 @@ struct Tasks {
     heads: Option<Option<FeedId>>,
     peers: bool,
     probes: BTreeMap<FeedId, Span>,
+    /// Branches that their author's log names, where ours is another one.
+    branches: BTreeMap<FeedId, Wanted>,
     ranges: VecDeque<Wanted>,
     evidence: BTreeSet<FeedId>,
     bodies: VecDeque<Place>,
@@ -147,6 +151,9 @@ enum Asked {
     Fetch(Vec<Wanted>),
     Bodies(Vec<Place>),
     Probe(FeedId, Span, Vec<Seq>),
+    /// The first record of the other chain.
+    Parting(Wanted),
+    /// The branch that the author's log names; more of it may be asked for.
     Branch(Wanted),
     Evidence(FeedId),
     Peers,
@@ -189,6 +196,7 @@ impl Session {
             final_compare: false,
             failed_parts: false,
             given_up: BTreeSet::new(),
+            ends: BTreeMap::new(),
             strangers: 0,
             early: BTreeMap::new(),
             early_bytes: 0,

@@ -235,7 +235,11 @@ pub trait StoreRead: Send + Sync {
     /// Returns up to `count` records after `after` whose body is wanted.
     fn missing(&self, after: Option<Place>, count: usize) -> Result<Vec<Place>, StoreError>;
 
-    /// Returns the signed events of a centre's identity log, oldest first; none if it is unknown.
+    /// Returns the positions of a feed at which a record stands on the other branch, ascending.
+    fn evidence(&self, feed: &FeedId) -> Result<Vec<Seq>, StoreError>;
+
+    /// Returns the signed events that are held of a centre's identity log, by position; none
+    /// if it is unknown. Several may stand at one position.
     fn identity(&self, centre: &CentreId) -> Result<Vec<Vec<u8>>, StoreError>;
 
     /// Returns up to `count` centres after `after`.
@@ -272,6 +276,17 @@ pub trait Store: StoreRead {
         signed: &[u8],
     ) -> Result<(), StoreError>;
 
+    /// Drops an identity event that decides nothing any more. Its frame stays in the ledger.
+    fn drop_identity(
+        &mut self,
+        centre: &CentreId,
+        seq: u64,
+        event: &EventId,
+    ) -> Result<(), StoreError>;
+
+    /// Sets where an identity log stands on its shelf.
+    fn put_identity_head(&mut self, centre: &CentreId, head: Head) -> Result<(), StoreError>;
+
     /// Keeps a record at its place. The place must be free.
     fn put_record(
         &mut self,
@@ -285,6 +300,20 @@ pub trait Store: StoreRead {
 
     /// Keeps a valid signature of a record held with none, or with an unchecked one.
     fn put_signature(&mut self, place: &Place, signature: &Signature) -> Result<(), StoreError>;
+
+    /// Exchanges the branches of a feed from position `from` on: the other one, up to
+    /// `other_to`, becomes the main one, which up to `main_to` becomes the other. What stood
+    /// on the other branch behind `other_to`, up to `main_to`, is dropped.
+    fn exchange(
+        &mut self,
+        feed: &FeedId,
+        from: Seq,
+        main_to: Seq,
+        other_to: Seq,
+    ) -> Result<(), StoreError>;
+
+    /// Drops a record of the other branch. Its frames stay in the ledger.
+    fn drop_evidence(&mut self, feed: &FeedId, seq: Seq) -> Result<(), StoreError>;
 
     /// Sets what is held of a feed, and of a public one the shelf to [`FeedState::head`].
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError>;

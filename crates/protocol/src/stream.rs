@@ -6,8 +6,10 @@
 //! Not here: finding frames in bytes (`baraza_record::frame`).
 //! Spec: docs/PROTOCOL.md, section 8.
 
+use baraza_identity::SignedEvent;
 use baraza_record::{
-    ANCHOR_HEADERS_MAX, Payload, RecordId, SignedRecord, Timestamp, VerifiedRecord, WireRecord,
+    ANCHOR_HEADERS_MAX, CentreId, Payload, RecordId, SignedRecord, Timestamp, VerifiedRecord,
+    WireRecord,
     frame::{self, Frame},
 };
 
@@ -23,11 +25,17 @@ const BODIES_MAX: usize = 64;
 /// Bytes of bodies in one run after which it is ingested (4 MiB).
 const RUN_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
+/// Bytes of neighbouring events of one log after which they are ingested (256 KiB): more
+/// than a log has.
+const EVENTS_BYTES_MAX: usize = 256 * 1_024;
+
 /// Takes frames in order and ingests what they make up.
 #[derive(Debug)]
 pub struct Intake {
     run: Vec<SignedRecord>,
     bodies: Vec<(RecordId, Payload)>,
+    /// Neighbouring events of one log: some may count only together.
+    events: Option<(CentreId, Vec<Vec<u8>>)>,
     done: Imported,
     now: Timestamp,
     replay: bool,
@@ -37,7 +45,7 @@ impl Intake {
     /// Starts on frames from elsewhere; `now` is the arrival time of what comes.
     pub fn new(now: Timestamp) -> Self {
         let (run, bodies, done) = (Vec::new(), Vec::new(), Imported::default());
-        Self { run, bodies, done, now, replay: false }
+        Self { run, bodies, events: None, done, now, replay: false }
     }
 
     /// Starts on our own ledger: its clock and erase frames count.
@@ -86,15 +94,7 @@ impl Intake {
                 self.flush(store)?;
                 self.signature(store, record, &signature)
             }
-            Frame::Identity(event) => {
-                self.flush(store)?;
-                match ingest::ingest_identity(store, &event) {
-                    Ok((_, new)) => self.done.identities += u64::from(new),
-                    Err(IngestError::Rejected(_)) => self.done.rejected += 1,
-                    Err(IngestError::Store(error)) => return Err(error),
-                }
-                Ok(())
-            }
+            Frame::Identity(event) => self.queue_event(store, event),
             Frame::Clock(now) if self.replay => self.set_time(store, now),
             Frame::Erase { record, .. } if self.replay => {
                 self.flush(store)?;
@@ -118,7 +118,48 @@ impl Intake {
         Ok(self.done)
     }
 
+    fn queue_event<S: Store>(&mut self, store: &mut S, event: Vec<u8>) -> Result<(), StoreError> {
+        let Ok(signed) = SignedEvent::from_kept(&event) else {
+            self.done.rejected += 1;
+            return Ok(());
+        };
+        let centre = signed.centre();
+        let full = |events: &Vec<Vec<u8>>| EVENTS_BYTES_MAX < events.iter().map(Vec::len).sum();
+        match &mut self.events {
+            Some((of, events)) if *of == centre && !full(events) => events.push(event),
+            _ => {
+                self.flush(store)?;
+                self.events = Some((centre, vec![event]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ingests the events in hand. One that is refused costs the others nothing here: they
+    /// may come from a file with damage in the middle.
+    fn flush_events<S: Store>(&mut self, store: &mut S) -> Result<(), StoreError> {
+        let Some((centre, events)) = self.events.take() else { return Ok(()) };
+        match ingest::ingest_log(store, centre, &events) {
+            Ok(done) => {
+                self.done.identities += done.added;
+                self.done.rejected += done.unread;
+                return Ok(());
+            }
+            Err(IngestError::Store(error)) => return Err(error),
+            Err(IngestError::Rejected(_)) => (),
+        }
+        for event in &events {
+            match ingest::ingest_identity(store, event) {
+                Ok((_, new)) => self.done.identities += u64::from(new),
+                Err(IngestError::Rejected(_)) => self.done.rejected += 1,
+                Err(IngestError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn queue<S: Store>(&mut self, store: &mut S, record: SignedRecord) -> Result<(), StoreError> {
+        self.flush_events(store)?;
         let follows = self.run.last().is_none_or(|last| {
             last.header().same_feed(record.header())
                 && Some(record.header().seq) == last.header().seq.checked_add(1)
@@ -144,6 +185,7 @@ impl Intake {
 
     /// Ingests the run in hand, then bodies that came apart from their headers.
     fn flush<S: Store>(&mut self, store: &mut S) -> Result<(), StoreError> {
+        self.flush_events(store)?;
         let rest = self.ingest_run(store)?;
         self.done.rejected += rest.len() as u64;
         for (id, payload) in std::mem::take(&mut self.bodies) {

@@ -11,7 +11,7 @@ use baraza_record::{
 };
 use bincode::{Decode, Encode};
 
-use crate::net::{ANSWER_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::net::{ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX};
 
 /// Most entries on a page of heads: 1,000 feeds take 75 KB.
 pub const HEADS_MAX: usize = 1_000;
@@ -63,10 +63,30 @@ impl Hello {
 pub struct LogHead {
     /// Whose log.
     pub centre: CentreId,
-    /// Number of events.
+    /// Number of events that count.
     pub events: u64,
     /// Id of the last.
     pub id: EventId,
+    /// Whether others dispute what follows it.
+    pub forked: bool,
+}
+
+/// A log that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LogWanted {
+    /// Whose.
+    pub centre: CentreId,
+    /// Last event that counts here: what stands before it need not be sent.
+    pub after: Option<EventId>,
+}
+
+/// Events of one log.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LogPart {
+    /// Whose.
+    pub centre: CentreId,
+    /// Signed events, each behind the one that it follows.
+    pub events: Vec<Vec<u8>>,
 }
 
 /// Head of a feed.
@@ -101,7 +121,7 @@ pub enum Request {
     /// Which identity logs are there, after this centre?
     LogHeads(Option<CentreId>),
     /// The logs of these centres.
-    Logs(Vec<CentreId>),
+    Logs(Vec<LogWanted>),
     /// Which public feeds are there, after this one?
     Heads(Option<FeedId>),
     /// Records of these ranges, in this order, as many as fit.
@@ -146,9 +166,8 @@ pub enum Answer {
     Compared(Hello),
     /// To [`Request::LogHeads`]; more follow after the last if the flag is set.
     LogHeads(Vec<LogHead>, bool),
-    /// To [`Request::Logs`]: signed events, oldest first, of the first of the logs that are
-    /// held and fit.
-    Logs(Vec<Vec<Vec<u8>>>),
+    /// To [`Request::Logs`]: the first of the logs that are held and fit.
+    Logs(Vec<LogPart>),
     /// To [`Request::Heads`]; more follow after the last if the flag is set.
     Heads(Vec<HeadEntry>, bool),
     /// To [`Request::Fetch`]: ranges of which nothing is held are left out.
@@ -177,7 +196,7 @@ impl Request {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let request: Self = codec::decode(bytes, REQUEST_BYTES_MAX)?;
         let (length, limit) = match &request {
-            Self::Logs(centres) => (centres.len(), LOGS_MAX),
+            Self::Logs(wanted) => (wanted.len(), LOGS_MAX),
             Self::Fetch(ranges) => (ranges.len(), RANGES_MAX),
             Self::Bodies(places) => (places.len(), BODIES_MAX),
             Self::Probe(_, positions) => (positions.len(), PROBE_MAX),
@@ -203,5 +222,30 @@ impl Answer {
     /// [`DecodeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         codec::decode(bytes, ANSWER_BYTES_MAX)
+    }
+}
+
+/// What gossip carries.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Gossip {
+    /// A record.
+    Record(WireRecord),
+    /// A signed identity event.
+    Identity(Vec<u8>),
+}
+
+impl Gossip {
+    /// Encodes the message.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Decodes a message.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode(bytes, GOSSIP_BYTES_MAX)
     }
 }

@@ -56,8 +56,13 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.status());
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
+        let code = self.0.code;
+        let status =
+            StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.0)).into_response();
+        // For the log of what people did.
+        response.extensions_mut().insert(code);
+        response
     }
 }
 
@@ -96,7 +101,9 @@ impl From<Refusal> for Failure {
                 (ErrorCode::NotFound, Some("`baraza peers` lists those that are known"))
             }
             Refusal::NotOurs { .. } => (ErrorCode::NotOurs, None),
-            Refusal::TooMany { .. } | Refusal::TooLarge { .. } => (ErrorCode::Invalid, None),
+            Refusal::TooMany { .. } | Refusal::TooLarge { .. } | Refusal::Event(_) => {
+                (ErrorCode::Invalid, None)
+            }
             Refusal::Offline => (ErrorCode::Offline, Some("run `baraza start`")),
             Refusal::Busy => (ErrorCode::Busy, Some("try again in a moment")),
         };

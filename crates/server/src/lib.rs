@@ -1,18 +1,22 @@
 //! The HTTP router: from a request to a reader, to the index or to the service, and back.
 //!
 //! Layer 3. Invariant: nothing here writes; what changes the node goes to the service as a
-//! [`Command`](baraza_protocol::command::Command). Every reply that is no success carries an
+//! [`Command`](baraza_protocol::command::Command), drafts and the staff's log to what `node` handed
+//! in. Every call passes the table of roles. Every reply that is no success carries an
 //! `ErrorBody` with the status of its code.
 //! Not here: sockets, header time-outs and the number of connections (`node`), the forms of
 //! requests and replies (`baraza-api`).
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod drafting;
 mod failure;
 mod filter;
 mod input;
 mod resolve;
+mod roles;
 mod routes;
 mod rules;
+mod staff;
 mod state;
 mod view;
 
@@ -21,21 +25,25 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware,
     routing::{get, post},
 };
 use baraza_api::{API_BODY_BYTES_MAX, ErrorCode};
 
 use crate::failure::Failure;
 pub use crate::{
+    drafting::AUTHORS_MAX,
     filter::SCAN_MAX,
     input::OCTETS,
     resolve::{DIGITS_MIN, LISTED_MAX},
     routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX, QUARANTINED_MAX},
     rules::{Clock, Load, Loaded, RulesSource, Save},
+    staff::{Caller, DraftError, DraftStore, LOG_OBJECTS_MAX, Staff, StaffLog},
     state::{App, Call, Defaults, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError},
 };
 
-/// Returns the routes of the API, to be served on a socket or called inside the process.
+/// Returns the routes of the API, to be served on a socket or called inside the process. Whoever
+/// serves them adds a [`Caller`] to each request.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/status", get(routes::status))
@@ -57,12 +65,26 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/quarantine", get(routes::quarantine))
         .route("/v1/quarantine/{id}", get(routes::quarantined))
         .route("/v1/quarantine/release", post(routes::release))
+        .route("/v1/centres/{id}/events", get(routes::events))
+        .route("/v1/centres/{id}/feeds", get(routes::feeds))
+        .route("/v1/identity", post(routes::identify))
         .route("/v1/bundle", get(routes::export).post(routes::import))
         .route("/v1/unlock", post(routes::unlock))
+        .route("/v1/drafts", get(routes::list_drafts).post(routes::import_drafts))
+        .route("/v1/drafts/retraction", post(routes::draft_retraction))
+        .route(
+            "/v1/drafts/{id}",
+            get(routes::show_draft).put(routes::edit_draft).delete(routes::discard_draft),
+        )
+        .route("/v1/drafts/{id}/submit", post(routes::submit_draft))
+        .route("/v1/drafts/{id}/release", post(routes::release_draft))
+        .route("/v1/staff", get(routes::staff))
+        .route("/v1/staff/log", get(routes::staff_log))
         .fallback(|| async { Failure::new(ErrorCode::NotFound, "there is no such path") })
         .method_not_allowed_fallback(|| async {
             Failure::new(ErrorCode::BadRequest, "this path does not take that method")
         })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), roles::guard))
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))
         .with_state(app)
 }

@@ -16,7 +16,7 @@ use baraza_protocol::{
 use baraza_record::CentreId;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::{failure::Failure, rules::RulesSource};
+use crate::{failure::Failure, rules::RulesSource, staff::Staff};
 
 /// Most reads of store and index that run at once; others wait for their turn.
 ///
@@ -33,6 +33,8 @@ pub struct App {
     pub service: ServiceHandle,
     /// Facts of the node.
     pub node: NodeFacts,
+    /// Held while a draft is changed: two changes at once could lose one, or publish twice.
+    pub(crate) drafting: tokio::sync::Mutex<()>,
     reads: Arc<Semaphore>,
 }
 
@@ -54,6 +56,8 @@ pub struct NodeFacts {
     pub unlock: Unlock,
     /// Policy and trust.
     pub rules: RulesSource,
+    /// The people on its machine, with their drafts and their log.
+    pub staff: Staff,
     /// What the parts of the node want an operator to know now.
     pub notices: Arc<RwLock<Vec<Warning>>>,
 }
@@ -134,7 +138,8 @@ impl App {
         service: ServiceHandle,
         node: NodeFacts,
     ) -> Self {
-        Self { reader, index, service, node, reads: Arc::new(Semaphore::new(READS_MAX)) }
+        let reads = Arc::new(Semaphore::new(READS_MAX));
+        Self { reader, index, service, node, drafting: tokio::sync::Mutex::default(), reads }
     }
 
     /// Runs `read` on a blocking thread.

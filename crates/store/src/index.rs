@@ -15,7 +15,7 @@ use std::{
 
 use baraza_protocol::store::{BodyState, FeedHead, FeedState, ShelfName, StoreError};
 use baraza_reconcile::Head;
-use baraza_record::{Audience, CentreId, EventId, PublicKey, RecordId, Seq, codec};
+use baraza_record::{Audience, CentreId, PublicKey, RecordId, Seq, codec};
 use sled::{Batch, Db};
 
 use crate::{
@@ -210,10 +210,16 @@ pub(crate) fn public_head(state: &FeedState) -> Option<Head> {
     (state.audience == Audience::Public).then(|| state.head())
 }
 
-/// Returns where an identity log stands on its shelf. An inception is number 0; a shelf
-/// counts from 1.
-pub(crate) fn identity_head(seq: u64, event: &EventId) -> Head {
-    Head { seq: seq.saturating_add(1), id: event.0, forked: false }
+/// Returns the row of the head of an identity log.
+pub(crate) fn encode_head(head: &Head) -> Vec<u8> {
+    [&head.seq.to_be_bytes(), head.id.as_slice(), &[u8::from(head.forked)]].concat()
+}
+
+fn decode_head(row: &[u8]) -> Option<Head> {
+    let (seq, rest) = row.split_first_chunk::<8>()?;
+    let (id, forked) = rest.split_first_chunk::<32>()?;
+    let seq = u64::from_be_bytes(*seq);
+    Some(Head { seq, id: *id, forked: matches!(forked, [1]) })
 }
 
 fn try_open(path: &Path) -> Result<Opened, Refusal> {
@@ -289,11 +295,20 @@ fn load_feeds(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
 
 fn load_identities(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
     let mut shelf = baraza_reconcile::Shelf::default();
+    for row in index.scan_prefix([keys::IDENTITY_HEADS]) {
+        let (key, row) = row.map_err(fault::io("reading the index"))?;
+        let (centre, head) = keys::parse_centre(&key)
+            .zip(decode_head(&row))
+            .ok_or_else(|| fault::damaged("index row of the head of an identity log"))?;
+        shelf.set(centre.0, head);
+    }
     for row in index.scan_prefix([keys::IDENTITIES]) {
         let (key, _) = row.map_err(fault::io("reading the index"))?;
-        let (centre, seq, event) =
-            keys::parse_identity(&key).ok_or_else(|| fault::damaged("index key of an identity"))?;
-        shelf.set(centre.0, identity_head(seq, &event));
+        let centre =
+            keys::parse_centre(&key).ok_or_else(|| fault::damaged("index key of an identity"))?;
+        if shelf.get(&centre.0).is_none() {
+            return Err(fault::damaged("identity log without a head: of an earlier version"));
+        }
     }
     tables.counts.centres = shelf.len() as u64;
     tables.shelves[ShelfName::Identities as usize] = shelf.into();

@@ -9,6 +9,7 @@
 //! | `r` | feed number, branch, position / 16 | slots (`slot`) |
 //! | `f` | feed id | feed number, and the feed's state if it has one |
 //! | `i` | centre id, number, event id | signed identity event |
+//! | `j` | centre id | where its log stands on the shelf |
 //! | `g` | feed number, branch, position | signature that came late |
 //! | `s` | id of the first version, feed number, branch, position | |
 //! | `t` | target id, feed number, branch, position | |
@@ -29,6 +30,8 @@ pub(crate) const SLOTS: u8 = b'r';
 pub(crate) const FEEDS: u8 = b'f';
 /// First byte of the rows of identity events.
 pub(crate) const IDENTITIES: u8 = b'i';
+/// First byte of the rows of the heads of identity logs.
+pub(crate) const IDENTITY_HEADS: u8 = b'j';
 /// First bytes of the rows of node-local facts: what a rebuild cannot restore.
 pub(crate) const LOCALS: [u8; 2] = [b'p', b'h'];
 
@@ -96,11 +99,19 @@ pub(crate) fn identity(centre: &CentreId, seq: u64, event: &EventId) -> Vec<u8> 
     join(IDENTITIES, &[&centre.0, &seq.to_be_bytes(), &event.0])
 }
 
-/// Reads the key of an identity event.
-pub(crate) fn parse_identity(key: &[u8]) -> Option<(CentreId, u64, EventId)> {
-    let (centre, rest) = key.get(1..)?.split_first_chunk::<ID_BYTES>()?;
-    let (seq, event) = rest.split_first_chunk::<8>()?;
-    Some((CentreId(*centre), u64::from_be_bytes(*seq), EventId(event.try_into().ok()?)))
+/// Reads the centre of the key of an identity event or of the head of a log.
+pub(crate) fn parse_centre(key: &[u8]) -> Option<CentreId> {
+    key.get(1..)?.first_chunk::<ID_BYTES>().copied().map(CentreId)
+}
+
+/// Returns the key of the head of an identity log.
+pub(crate) fn identity_head(centre: &CentreId) -> Vec<u8> {
+    join(IDENTITY_HEADS, &[&centre.0])
+}
+
+/// Returns the first part of the keys of the rows of slots of one branch of a feed.
+pub(crate) fn slots_of(feed: u32, branch: Branch) -> Vec<u8> {
+    join(SLOTS, &[&feed.to_be_bytes(), &[branch_byte(branch)]])
 }
 
 /// Returns the key of a late signature.

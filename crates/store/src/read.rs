@@ -127,8 +127,10 @@ impl<L: Layer> StoreRead for Ledger<L> {
         if let Some(staged) = self.layer.staged() {
             candidates.extend(range.of(&staged.ids, candidates_max));
             candidates.sort_unstable();
-            candidates.truncate(candidates_max);
         }
+        // A record that changed places twice stands in the table twice.
+        candidates.dedup();
+        candidates.truncate(candidates_max);
         let mut found = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let spot = candidate.spot();
@@ -180,6 +182,17 @@ impl<L: Layer> StoreRead for Ledger<L> {
         let rows = self.rows(&[keys::WANTED], after.as_deref(), count.min(PAGE_MAX))?;
         let place = |(key, _): (Vec<u8>, _)| keys::parse_wanted(&key).ok_or_else(bad_key);
         rows.into_iter().map(place).collect()
+    }
+
+    fn evidence(&self, feed: &FeedId) -> Result<Vec<Seq>, StoreError> {
+        let other = Place { feed: *feed, seq: 1, branch: Branch::Other };
+        let Some(spot) = self.spot(&other) else { return Ok(Vec::new()) };
+        let mut positions = Vec::new();
+        for (key, row) in self.rows(&keys::slots_of(spot.feed, spot.branch), None, usize::MAX)? {
+            let first = keys::first_of_slots(&key).ok_or_else(bad_key)?;
+            positions.extend(slot::all(&row, first.seq)?.into_iter().map(|(seq, _)| seq));
+        }
+        Ok(positions)
     }
 
     fn identity(&self, centre: &CentreId) -> Result<Vec<Vec<u8>>, StoreError> {

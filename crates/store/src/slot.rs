@@ -162,6 +162,14 @@ pub(crate) fn put(row: &mut Vec<u8>, seq: Seq, slot: &Slot) -> Result<(), StoreE
     Ok(())
 }
 
+/// Removes the slot at `seq` from a row, if there is one.
+pub(crate) fn remove(row: &mut Vec<u8>, seq: Seq) -> Result<(), StoreError> {
+    if let Ok(at) = place(row, seq)? {
+        row.drain(at..at + SLOT_BYTES);
+    }
+    Ok(())
+}
+
 /// Returns every slot of the row that starts at position `first`.
 pub(crate) fn all(row: &[u8], first: Seq) -> Result<Vec<(Seq, Slot)>, StoreError> {
     check_length(row)?;

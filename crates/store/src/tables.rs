@@ -138,6 +138,7 @@ impl Ids {
         let mut found: Vec<_> = sorted.take(count).copied().collect();
         found.extend(range.of(&self.recent, count));
         found.sort_unstable();
+        found.dedup();
         found.truncate(count);
         found
     }

@@ -11,8 +11,9 @@ use baraza_protocol::store::{
     BodyState, Branch, FeedHead, FeedState, Place, ShelfName, SignatureState, Store, StoreError,
     StoreRead, Table,
 };
+use baraza_reconcile::Head;
 use baraza_record::{
-    CentreId, EventId, FeedId, Payload, RecordId, Timestamp, VerifiedRecord,
+    CentreId, EventId, FeedId, Payload, RecordId, Seq, Timestamp, VerifiedRecord,
     frame::{self, Frame, PREAMBLE},
     sign::Signature,
 };
@@ -47,11 +48,30 @@ impl Store for LedgerStore {
         if self.live() {
             self.append(|frames| frame::encode_identity(frames, signed));
         }
-        let first = self.rows(&keys::identities(centre), None, 1)?.is_empty();
+        let row = Some(signed.to_vec());
+        self.layer.staging.rows.insert(keys::identity(centre, seq, event), row);
+        Ok(())
+    }
+
+    fn drop_identity(
+        &mut self,
+        centre: &CentreId,
+        seq: u64,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        self.ready()?;
+        self.layer.staging.rows.insert(keys::identity(centre, seq, event), None);
+        Ok(())
+    }
+
+    fn put_identity_head(&mut self, centre: &CentreId, head: Head) -> Result<(), StoreError> {
+        self.ready()?;
+        let key = keys::identity_head(centre);
+        let first = self.row(&key)?.is_none();
         let staging = &mut self.layer.staging;
         staging.counts.centres += u64::from(first);
-        staging.rows.insert(keys::identity(centre, seq, event), Some(signed.to_vec()));
-        staging.heads.push((ShelfName::Identities, centre.0, index::identity_head(seq, event)));
+        staging.rows.insert(key, Some(index::encode_head(&head)));
+        staging.heads.push((ShelfName::Identities, centre.0, head));
         Ok(())
     }
 
@@ -117,6 +137,25 @@ impl Store for LedgerStore {
         let row = Some(signature.to_vec());
         self.layer.staging.rows.insert(keys::signature(spot), row);
         self.put_slot(spot, &slot, false)
+    }
+
+    fn exchange(
+        &mut self,
+        feed: &FeedId,
+        from: Seq,
+        main_to: Seq,
+        other_to: Seq,
+    ) -> Result<(), StoreError> {
+        self.ready()?;
+        self.exchange_branches(feed, from, main_to, other_to)
+    }
+
+    fn drop_evidence(&mut self, feed: &FeedId, seq: Seq) -> Result<(), StoreError> {
+        self.ready()?;
+        let place = Place { feed: *feed, seq, branch: Branch::Other };
+        let taken = self.take_out(&place)?;
+        self.layer.staging.counts.records -= u64::from(taken.is_some());
+        Ok(())
     }
 
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError> {
@@ -304,7 +343,7 @@ impl LedgerStore {
         Ok(number)
     }
 
-    fn held(&self, place: &Place) -> Result<Option<(Spot, Slot)>, StoreError> {
+    pub(crate) fn held(&self, place: &Place) -> Result<Option<(Spot, Slot)>, StoreError> {
         let Some(spot) = self.spot(place) else { return Ok(None) };
         Ok(self.slot(spot)?.map(|slot| (spot, slot)))
     }
@@ -315,7 +354,12 @@ impl LedgerStore {
     }
 
     /// Sets the slot in its row, which is staged for that.
-    fn put_slot(&mut self, spot: Spot, slot: &Slot, new: bool) -> Result<(), StoreError> {
+    pub(crate) fn put_slot(
+        &mut self,
+        spot: Spot,
+        slot: &Slot,
+        new: bool,
+    ) -> Result<(), StoreError> {
         let key = keys::slots(spot);
         let rows = &mut self.layer.staging.rows;
         let row = match rows.entry(key) {
@@ -337,7 +381,7 @@ impl LedgerStore {
     }
 
     /// Notes whether a body is wanted that was wanted before, or was not.
-    fn want(&mut self, place: &Place, wanted: bool, before: bool) {
+    pub(crate) fn want(&mut self, place: &Place, wanted: bool, before: bool) {
         let staging = &mut self.layer.staging;
         match (before, wanted) {
             (false, true) => {

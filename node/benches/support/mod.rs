@@ -2,9 +2,7 @@
 
 use std::{path::Path, time::Instant};
 
-use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
-};
+use baraza_identity::{Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role};
 use baraza_record::{
     Audience, BodyCommit, CentreId, Goals, HEADER_VERSION, Header, Kind, Payload, RecordId,
     SecretKey, SignedRecord, Timestamp, VerifiedRecord, hash,
@@ -65,7 +63,7 @@ impl Author {
             SecretKey::from_seed(seed)
         };
         let (root, key) = (seed(1), seed(2));
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -85,7 +83,7 @@ impl Author {
             created_ms: Timestamp(0),
             nonce: [0; 16],
         };
-        let signed = SignedEvent::sign(event, &[&root]);
+        let signed = event.sign(&[&root]);
         let centre = CentreId(signed.id().0);
         let feed = hash::feed_id(&centre, &key.public(), &Audience::Public);
         let (event, inception) = (signed.id(), signed.encode());

@@ -87,7 +87,12 @@ impl Scene {
 /// Returns the program, to be run on `home`.
 fn program(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baraza"));
-    command.arg("--home").arg(home).env_remove("BARAZA_HOME").env_remove("BARAZA_LOG");
+    command
+        .arg("--home")
+        .arg(home)
+        .env_remove("BARAZA_HOME")
+        .env_remove("BARAZA_LOG")
+        .env_remove("BARAZA_SOCKET");
     command
 }
 

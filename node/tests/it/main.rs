@@ -12,3 +12,4 @@ mod drafts;
 mod exchange;
 mod harness;
 mod policy;
+mod staff;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is left to a default: a member that is not there fails the test.
 
-use baraza_identity::{Capabilities, EventKind, IdentityEvent, Operator, Role};
+use baraza_identity::{Capabilities, EventKind, Inception, Operator, Role};
 use baraza_reconcile::{Head, Shelf};
 use baraza_record::{
     Audience, BodyCommit, CentreId, EventId, FeedId, Goals, Header, KeyDigest, Kind, NetworkId,
@@ -87,9 +87,9 @@ fn audience(value: &Value) -> Audience {
     }
 }
 
-pub(super) fn event(value: &Value) -> IdentityEvent {
+pub(super) fn event(value: &Value) -> Inception {
     let get = |member: &str| member_of(value, member);
-    IdentityEvent {
+    Inception {
         version: number(get("version")),
         kind: EventKind(number(get("kind"))),
         seq: number(get("seq")),

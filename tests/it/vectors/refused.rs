@@ -1,6 +1,6 @@
 //! Bytes that every implementation refuses, with the rule that each breaks.
 
-use baraza_identity::{EventError, SignedEvent};
+use baraza_identity::{EventError, Log, LogError};
 use baraza_record::{
     Header, HeaderError, RecordError, SignedRecord,
     codec::DecodeError,
@@ -20,10 +20,10 @@ fn bytes_that_break_a_rule_are_refused_by_that_rule() {
                 let verified = SignedRecord::decode(&bytes).and_then(SignedRecord::verify);
                 verified.err().map(|error| record_rule(&error))
             }
-            "event" => {
-                let verified = SignedEvent::decode(&bytes).and_then(|event| event.verify());
-                verified.err().map(|error| event_rule(&error))
-            }
+            "event" => Log::from_events(&[bytes]).err().map(|error| match error {
+                LogError::Event(error) => event_rule(&error),
+                other => name(&other),
+            }),
             "stream" => first_damage(&bytes).map(|error| name(&error)),
             other => panic!("no decoder for {other}"),
         };

@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/PROTOCOL.md, section 5.
 
-use baraza_api::{CentreView, Client, EventView, ListCentres, StatusView};
+use baraza_api::{CentreView, Client, EventView, ListCentres, LogState, StatusView};
 use baraza_record::vocab;
 
 use super::{
@@ -28,18 +28,30 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
     let mut facts = Facts::default();
     facts.add("Id", centre.id.to_string());
     facts.add("Words", words(&centre.id));
-    let nation = centre.nation.as_deref().map(country_name);
-    facts.add("Speaks for", nation.unwrap_or_default());
     facts.add("Accreditation", Safe(&centre.accreditation).to_string());
     facts.add("Country", centre.country.as_deref().map(country_name).unwrap_or_default());
+    facts.add(
+        "Role",
+        match centre.role.as_str() {
+            "centre" => String::new(),
+            other => Safe(other).to_string(),
+        },
+    );
     facts.add("Ours", if centre.ours { "yes" } else { "" });
     facts.add("Records", number(centre.records));
     facts.add("Identity", format!("as of event {}", centre.identity_head.short()));
+    facts.add("Log", standing(centre.identity));
+    let CentreView { root_threshold, root_keys, next_threshold, next_keys, .. } = centre;
+    facts.add("Root keys", format!("{root_threshold} of {root_keys} sign a change"));
+    facts.add("Next keys", format!("{next_threshold} of {next_keys} sign a rotation"));
     let name = shell.heading(Safe(&centre.name));
     shell.print(format!("{name}\n{}\n", facts.render()))?;
     let mut table = Table::new(&["KEY", "MAY", "LABEL"], 2);
     for operator in &centre.operators {
-        let may = operator.capabilities.join(", ");
+        let may = match &operator.ended {
+            Some(ended) => format!("nothing: {ended}"),
+            None => operator.capabilities.join(", "),
+        };
         table.row([
             operator.key.short(),
             Safe(&may).to_string(),
@@ -90,10 +102,23 @@ pub(super) fn log(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fai
             event.id.short(),
             Safe(&event.kind).to_string(),
             clock::day(event.created_ms),
-            Safe(&event.summary).to_string(),
+            match event.counts {
+                true => Safe(&event.summary).to_string(),
+                false => format!("(does not count) {}", Safe(&event.summary)),
+            },
         ]);
     }
     shell.print_table(&table)
+}
+
+/// Says what is wrong with an identity log; nothing if it goes on.
+fn standing(state: LogState) -> &'static str {
+    match state {
+        LogState::Sound => "",
+        LogState::Frozen => "frozen: two updates contradict each other; a rotation mends it",
+        LogState::Disputed => "disputed: two rotations contradict each other",
+        LogState::Ended => "ended by its owner",
+    }
 }
 
 fn own_id(client: &dyn Client) -> Result<String, Failure> {

@@ -4,6 +4,8 @@
 
 mod bundle;
 mod centre;
+mod draft;
+mod editor;
 mod exchange;
 mod keep;
 mod key;
@@ -12,6 +14,7 @@ mod node;
 mod publish;
 mod query;
 mod record;
+mod staff;
 mod trust;
 mod verify;
 
@@ -37,6 +40,8 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Publish(args) => publish::publish(shell, &args),
         Command::Revise(args) => publish::revise(shell, &args),
         Command::Retract(args) => publish::retract(shell, args),
+        Command::Draft(command) => draft::run(shell, command),
+        Command::Staff(command) => staff::run(shell, &command),
         Command::Search(args) => query::search(shell, &args),
         Command::List(args) => query::list(shell, &args),
         Command::Show(args) => record::show(shell, &args),

@@ -24,7 +24,7 @@ pub(super) fn welcome(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    if !is_absent {
+    if !is_absent || shell.socket.is_some() {
         return status(shell, &Status { recovery_stored: false });
     }
     let home = shell.home.display().to_string();

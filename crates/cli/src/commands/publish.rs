@@ -18,7 +18,7 @@ use baraza_api::{
 use baraza_formats::{Draft, FILE_BYTES_MAX};
 use baraza_record::{Kind, body};
 
-use super::{id_prefix, key};
+use super::{draft, id_prefix, key};
 use crate::{
     args::{self, New, PassphraseFile, Retract, Revise},
     error::{Failure, failure},
@@ -36,7 +36,7 @@ const DRAFTS_MAX: usize = 10_000;
 /// Most rows of the table of drafts that cannot be published; all are in the JSON.
 const ROWS_SHOWN_MAX: usize = 50;
 
-const RECALL: &str =
+pub(super) const RECALL: &str =
     "Public records cannot be recalled from others' disks; a retraction asks them to hide one.";
 
 /// Drafts as they were read, and what could not be read.
@@ -119,12 +119,58 @@ pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Fa
     }
     let request = RetractRequest { reason: args.reason, note: args.note };
     let path = format!("/v1/records/{id}/retract");
-    let retraction: Published =
-        key::signed(shell, &*client, &args.passphrase, || client.post(path.as_str(), &request))?;
+    let retraction: Published = match key::signed(shell, &*client, &args.passphrase, || {
+        client.post(path.as_str(), &request)
+    }) {
+        // Two persons are needed: this one asks for it.
+        Err(failure) if failure.code() == Some(ErrorCode::SecondPerson) => {
+            return draft::propose(shell, &*client, &record, request);
+        }
+        retracted => retracted?,
+    };
     match shell.json {
         true => shell.print_json(&retraction),
         false => shell.print(format!("Retracted {} by {}\n", id.short(), retraction.id.short())),
     }
+}
+
+/// Reads the drafts of files, for the node to keep; each must be readable, none need be complete.
+pub(super) fn read_drafts(
+    shell: &mut Shell<'_, '_>,
+    files: &[PathBuf],
+    kind: Option<Kind>,
+) -> Result<Vec<DraftBody>, Failure> {
+    let Drafts { drafts, reports } = Drafts::read(files, kind)?;
+    if reports.is_empty() {
+        return Ok(drafts);
+    }
+    print_reports(shell, &reports)?;
+    let unread = count(reports.len() as u64, "draft", "drafts");
+    let what = format!("{unread} cannot be read; nothing was kept");
+    Err(failure(ErrorCode::Invalid, what).hint("correct them and try again").details(&reports))
+}
+
+/// Reads the one draft of a file.
+pub(super) fn read_one_draft(shell: &mut Shell<'_, '_>, file: &Path) -> Result<DraftBody, Failure> {
+    let mut drafts = read_drafts(shell, &[file.to_owned()], None)?;
+    match (drafts.pop(), drafts.is_empty()) {
+        (Some(draft), true) => Ok(draft),
+        _ => {
+            let what = format!("`{}` does not have exactly one draft", file.display());
+            Err(failure(ErrorCode::Invalid, what))
+        }
+    }
+}
+
+/// Cuts drafts into portions that a request can carry.
+pub(super) fn portions(drafts: Vec<DraftBody>) -> impl Iterator<Item = Vec<DraftBody>> {
+    let rules = Rules {
+        dry_run: false,
+        allow_personal_data: false,
+        skip_invalid: false,
+        passphrase: PassphraseFile::default(),
+    };
+    requests(drafts, &rules).into_iter().map(|request| request.drafts)
 }
 
 impl Drafts {
@@ -299,7 +345,10 @@ fn refuse(
 }
 
 /// Prints a table of what is wrong, for people; for scripts it is in the error.
-fn print_reports(shell: &mut Shell<'_, '_>, reports: &[RowReport]) -> Result<(), Failure> {
+pub(super) fn print_reports(
+    shell: &mut Shell<'_, '_>,
+    reports: &[RowReport],
+) -> Result<(), Failure> {
     if shell.json {
         return Ok(());
     }
@@ -335,7 +384,10 @@ fn print_dry_run(
         .print(format!("{} can be published; nothing was\n", count(good as u64, "draft", "drafts")))
 }
 
-fn print_published(shell: &mut Shell<'_, '_>, published: &[Published]) -> Result<(), Failure> {
+pub(super) fn print_published(
+    shell: &mut Shell<'_, '_>,
+    published: &[Published],
+) -> Result<(), Failure> {
     if shell.json {
         return shell.print_json(&published);
     }

@@ -3,7 +3,7 @@
 //! Spec: docs/OPERATIONS.md, "Policy".
 
 use baraza_api::{
-    ErrorCode, Explanation, ListReply, PolicyView, QuarantineReply, ReleaseRequest, Released,
+    ErrorCode, Explanation, ListReply, PolicyView, QuarantineRelease, QuarantineReply, Released,
     StatementView, TrustReply, TrustRequest, TrustedNation, UntrustRequest,
 };
 use baraza_formats::words::fingerprint;
@@ -225,7 +225,7 @@ pub(super) fn quarantine(shell: &mut Shell<'_, '_>, command: &Quarantine) -> Res
             records(shell, &reply)
         }
         Quarantine::Release { id } => {
-            let request = ReleaseRequest { id: id_prefix(id)? };
+            let request = QuarantineRelease { id: id_prefix(id)? };
             let released: Released = shell.client()?.post("/v1/quarantine/release", &request)?;
             if shell.json {
                 return shell.print_json(&released);

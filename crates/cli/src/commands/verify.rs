@@ -13,7 +13,7 @@ use std::{
 };
 
 use baraza_api::ErrorCode;
-use baraza_identity::{Capabilities, Log};
+use baraza_identity::{Capabilities, Join, Log, SignedEvent};
 use baraza_record::{
     ANCHOR_HEADERS_MAX, BodyCommit, CentreId, EventId, FeedId, Payload, PublicKey,
     RECORD_BYTES_MAX, RecordId, SignedRecord, VerifiedRecord, WireRecord,
@@ -78,7 +78,8 @@ struct RecordReport {
 #[derive(Default)]
 struct Verifier {
     report: Report,
-    logs: BTreeMap<CentreId, Log>,
+    /// Identity events by the log that they belong to.
+    events: BTreeMap<CentreId, Vec<SignedEvent>>,
     /// Last records of each feed that no signature covers yet: contiguous, oldest first.
     pending: BTreeMap<FeedId, Vec<SignedRecord>>,
     /// Records whose body has not come yet.
@@ -188,10 +189,8 @@ impl Verifier {
             }
             Frame::Payload { record, payload } => self.body(record, &payload),
             Frame::Signature { record, signature } => self.signature(record, signature),
-            Frame::Identity(signed) => match Log::from_events(&[signed]) {
-                Ok(log) => {
-                    self.logs.insert(log.id(), log);
-                }
+            Frame::Identity(signed) => match SignedEvent::decode(&signed) {
+                Ok(event) => self.events.entry(event.centre()).or_default().push(event),
                 Err(_) => self.report.identities_refused += 1,
             },
             Frame::Erase { .. } | Frame::Clock(_) | Frame::Unknown { .. } => {
@@ -270,14 +269,21 @@ impl Verifier {
 
     fn finish(mut self) -> Report {
         self.report.unproven += self.pending.values().map(|run| run.len() as u64).sum::<u64>();
+        let mut logs = BTreeMap::new();
+        for (centre, events) in std::mem::take(&mut self.events) {
+            // Events count together, whatever their order in the file.
+            let Join { log, refused, .. } = Log::join(Vec::new(), events);
+            self.report.identities_refused += refused.len() as u64;
+            logs.extend(log.map(|log| (centre, log)));
+        }
         for ((centre, signer, under), records) in &self.signers {
-            let may = self.logs.get(centre).and_then(|log| log.capabilities(signer, under));
+            let may = logs.get(centre).and_then(|log| log.capabilities(signer, under));
             if may.is_some_and(|may| may.has(Capabilities::PUBLISH)) {
                 self.report.authorised += records;
             }
         }
         let centre = |log: &Log| CentreReport { id: log.id(), name: log.state().name.clone() };
-        self.report.centres = self.logs.values().map(centre).collect();
+        self.report.centres = logs.values().map(centre).collect();
         self.report
     }
 }

@@ -7,7 +7,7 @@ use baraza_cli::{Screen, run_on};
 
 use crate::support::{NOW, Node, Person, Program, Shown, error, run, run_with};
 
-const COMMANDS: [&[&str]; 38] = [
+const COMMANDS: [&[&str]; 50] = [
     &["init"],
     &["start"],
     &["status"],
@@ -46,9 +46,21 @@ const COMMANDS: [&[&str]; 38] = [
     &["repair"],
     &["unlock"],
     &["demo"],
+    &["draft"],
+    &["draft", "list"],
+    &["draft", "show"],
+    &["draft", "import"],
+    &["draft", "edit"],
+    &["draft", "submit"],
+    &["draft", "release"],
+    &["draft", "retract"],
+    &["draft", "discard"],
+    &["staff"],
+    &["staff", "list"],
+    &["staff", "log"],
 ];
 
-const CODES: [ErrorCode; 13] = [
+const CODES: [ErrorCode; 15] = [
     ErrorCode::BadRequest,
     ErrorCode::Invalid,
     ErrorCode::NotFound,
@@ -56,6 +68,8 @@ const CODES: [ErrorCode; 13] = [
     ErrorCode::NotOurs,
     ErrorCode::Locked,
     ErrorCode::KeyBlocked,
+    ErrorCode::NoRole,
+    ErrorCode::SecondPerson,
     ErrorCode::Offline,
     ErrorCode::Home,
     ErrorCode::Busy,
@@ -144,7 +158,7 @@ fn every_failure_of_the_node_has_its_exit_code_and_says_what_to_do() {
 #[test]
 fn exit_codes_are_those_of_the_help() {
     let exits = CODES.map(ErrorCode::exit);
-    assert_eq!(exits, [2, 3, 4, 4, 8, 8, 8, 7, 5, 7, 6, 6, 1]);
+    assert_eq!(exits, [2, 3, 4, 4, 8, 8, 8, 8, 8, 7, 5, 7, 6, 6, 1]);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use baraza_api::{
     CentreView, ErrorBody, ErrorCode, EventView, Explanation, Holders, ListCentres, ListReply,
-    OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply, Published,
-    QuarantineReply, QuarantinedCentre, RecordSummary, RecordView, SearchReply, SeriesView,
-    Standing, StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning,
+    LogState, OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply,
+    Published, QuarantineReply, QuarantinedCentre, RecordSummary, RecordView, SearchReply,
+    SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning,
 };
 use baraza_cli::Safe;
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId};
@@ -131,17 +131,26 @@ fn record() -> RecordView {
 }
 
 fn centre() -> CentreView {
-    let operator =
-        OperatorView { key: PublicKey([1; 32]), capabilities: vec![text()], label: text() };
+    let operator = OperatorView {
+        key: PublicKey([1; 32]),
+        capabilities: vec![text()],
+        label: text(),
+        ended: Some(text()),
+    };
     CentreView {
         id: CentreId([0xce; 32]),
         name: text(),
+        role: text(),
         country: Some(text()),
         ours: true,
         records: 1,
         identity_head: EventId([0xce; 32]),
+        identity: LogState::Frozen,
+        root_keys: 1,
+        root_threshold: 1,
+        next_keys: 1,
+        next_threshold: 1,
         operators: vec![operator],
-        nation: Some(text()),
         accreditation: text(),
         statements: vec![statement()],
     }
@@ -239,8 +248,14 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
     let (kind, title) = (text(), text());
     let (id, source, holders) = (RecordId([2; 32]), text(), Holders::default());
     let published = Published { id, kind, title, source, holders };
-    let event =
-        EventView { seq: 0, id: EventId([0; 32]), kind: text(), created_ms: 0, summary: text() };
+    let event = EventView {
+        seq: 0,
+        id: EventId([0; 32]),
+        kind: text(),
+        created_ms: 0,
+        summary: text(),
+        counts: false,
+    };
     let centres = ListCentres { centres: vec![centre()], ..ListCentres::default() };
     let trusted = TrustReply { nations: vec![nation()] };
     let held = QuarantinedCentre { id: CentreId([1; 32]), name: Some(text()), records: 1 };

@@ -112,6 +112,11 @@ impl Host for Program {
         }
     }
 
+    fn client_at(&self, socket: &Path) -> Result<Box<dyn Client>, ErrorBody> {
+        self.note("client at", &socket);
+        self.client(socket)
+    }
+
     fn init(&self, home: &Path, options: InitOptions) -> Result<InitReport, ErrorBody> {
         self.note("init", &options);
         let (name, peer_id) = (options.name, "12D3KooWalice".to_owned());

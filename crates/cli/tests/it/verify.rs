@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_record::{
     Audience, BodyCommit, CentreId, Goals, HEADER_VERSION, Header, Kind, Payload, RecordId,
@@ -25,7 +25,7 @@ struct Alice {
 fn alice() -> Alice {
     let [root, next, operator] = [1, 2, 3].map(|seed| SecretKey::from_seed([seed; 32]));
     let label = "desk".to_owned();
-    let event = IdentityEvent {
+    let event = Inception {
         version: EVENT_VERSION,
         kind: EventKind::INCEPTION,
         seq: 0,
@@ -45,7 +45,7 @@ fn alice() -> Alice {
         created_ms: Timestamp(1),
         nonce: [0; 16],
     };
-    Alice { inception: SignedEvent::sign(event, &[&root]), operator }
+    Alice { inception: event.sign(&[&root]), operator }
 }
 
 impl Alice {

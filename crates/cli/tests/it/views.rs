@@ -322,8 +322,9 @@ fn the_key_is_unlocked_from_a_file_or_a_terminal() {
 fn without_an_id_it_is_our_own_centre() {
     let ce = "ce".repeat(32);
     let centre = json!({
-        "id": ce, "name": "Lake Region Water Desk", "country": "KE", "ours": true, "records": 7,
-        "identity_head": ce,
+        "id": ce, "name": "Lake Region Water Desk", "role": "centre", "country": "KE",
+        "ours": true, "records": 7, "identity_head": ce, "identity": "frozen",
+        "root_keys": 3, "root_threshold": 2, "next_keys": 5, "next_threshold": 3,
         "operators": [{"key": "01".repeat(32), "capabilities": ["publish"], "label": "desk"}],
     });
     let node = Node::default()
@@ -334,12 +335,15 @@ fn without_an_id_it_is_our_own_centre() {
         shown.out,
         format!(
             "Lake Region Water Desk
-Id        {ce}
-Words     solution island recipe outside  undo guess depth supply
-Country   Kenya
-Ours      yes
-Records   7
-Identity  as of event cececececece
+Id         {ce}
+Words      solution island recipe outside  undo guess depth supply
+Country    Kenya
+Ours       yes
+Records    7
+Identity   as of event cececececece
+Log        frozen: two updates contradict each other; a rotation mends it
+Root keys  2 of 3 sign a change
+Next keys  3 of 5 sign a rotation
 
 KEY           MAY      LABEL
 010101010101  publish  desk

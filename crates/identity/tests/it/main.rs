@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod branches;
+mod changes;
 mod events;
 mod logs;
+mod owner;
 
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventError, EventKind, Inception, Log, LogError, Operator, Role,
+    SignedEvent,
 };
 use baraza_record::{SecretKey, Timestamp, hash};
 
@@ -17,7 +21,7 @@ fn key(number: u8) -> SecretKey {
 
 /// Returns an inception with `roots` root keys and `operators` operators, of which
 /// `threshold` root keys must sign. Keys are ascending, as they must be.
-fn inception(roots: u8, threshold: u8, operators: u8) -> (IdentityEvent, Vec<SecretKey>) {
+fn inception(roots: u8, threshold: u8, operators: u8) -> (Inception, Vec<SecretKey>) {
     let mut root_keys: Vec<_> = (0..roots).map(|n| key(n + 1)).collect();
     root_keys.sort_by_key(SecretKey::public);
     let mut operator_keys: Vec<_> = (0..operators).map(|n| key(n + 60).public()).collect();
@@ -30,7 +34,7 @@ fn inception(roots: u8, threshold: u8, operators: u8) -> (IdentityEvent, Vec<Sec
         capabilities: Capabilities::PUBLISH.and(Capabilities::NODE),
         label: "office".to_owned(),
     };
-    let event = IdentityEvent {
+    let event = Inception {
         version: EVENT_VERSION,
         kind: EventKind::INCEPTION,
         seq: 0,
@@ -50,6 +54,15 @@ fn inception(roots: u8, threshold: u8, operators: u8) -> (IdentityEvent, Vec<Sec
 }
 
 /// Signs with all of `keys` and encodes.
-fn signed(event: IdentityEvent, keys: &[SecretKey]) -> Vec<u8> {
-    SignedEvent::sign(event, &keys.iter().collect::<Vec<_>>()).encode()
+fn signed(event: Inception, keys: &[SecretKey]) -> Vec<u8> {
+    event.sign(&keys.iter().collect::<Vec<_>>()).encode()
+}
+
+/// Verifies an inception as the only event of its log.
+fn verified(event: &SignedEvent) -> Result<(), EventError> {
+    match Log::from_events(&[event.encode()]) {
+        Ok(_) => Ok(()),
+        Err(LogError::Event(error)) => Err(error),
+        Err(other) => panic!("{other}"),
+    }
 }

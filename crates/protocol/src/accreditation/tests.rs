@@ -2,9 +2,7 @@
 //!
 //! Spec: docs/PROTOCOL.md, section 4.5.
 
-use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, SignedEvent,
-};
+use baraza_identity::{Capabilities, EVENT_VERSION, EventKind, Inception, Operator, SignedEvent};
 use baraza_record::{
     BodyCommit, EventId, Goals, Header, KeyDigest, Payload, SignedRecord, VerifiedRecord, hash,
     sign::SecretKey,
@@ -37,7 +35,7 @@ impl Speaker {
     pub(crate) fn new(number: u8, role: Role, capabilities: Capabilities) -> Self {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -53,7 +51,7 @@ impl Speaker {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        let identity = SignedEvent::sign(event, &[&root]);
+        let identity = event.sign(&[&root]);
         let centre = CentreId(identity.id().0);
         let feed = hash::feed_id(&centre, &key.public(), &Audience::Public);
         Self { key, identity, head: (0, RecordId(feed.0)) }

@@ -3,7 +3,7 @@
 //! Invariant: everything comes from one number, so that every run writes the same bytes.
 
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_record::{
     Audience, BodyCommit, CentreId, FeedId, Goals, HEADER_VERSION, Header, Kind, Payload, RecordId,
@@ -29,7 +29,7 @@ impl Author {
         let key = |role: u8| SecretKey::from_seed([number; 32].map(|byte| byte ^ role));
         let (root, next, operator) = (key(0x40), key(0x80), key(0xc0));
         let rights = Capabilities::PUBLISH.and(Capabilities::NODE);
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -49,7 +49,7 @@ impl Author {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        let event = SignedEvent::sign(event, &[&root]);
+        let event = event.sign(&[&root]);
         Self { key: operator, event, audience: Audience::Public }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use baraza_reconcile::Head;
+
 use crate::store::{BodyState, FeedHead, Place, Store, StoreRead, Table};
 
 use super::{
@@ -137,8 +139,9 @@ pub(super) fn feeds_and_centres_are_listed_by_page<S: Store>(store: &mut S) {
     let authors: Vec<_> = (1..=9).map(Author::new).collect();
     for author in &authors {
         put_all(store, author, &author.chain(1));
-        let event = &author.event;
-        ok(store.put_identity(&author.centre(), 0, &event.id(), &event.encode()));
+        let (centre, event) = (author.centre(), &author.event);
+        ok(store.put_identity(&centre, 0, &event.id(), &event.encode()));
+        ok(store.put_identity_head(&centre, Head { seq: 1, id: event.id().0, forked: false }));
     }
     // A second feed of one centre.
     let audience = baraza_record::Audience::Network(baraza_record::NetworkId([5; 32]), [6; 16]);

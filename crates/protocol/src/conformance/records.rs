@@ -188,3 +188,72 @@ pub(super) fn both_branches_are_kept_apart<S: Store>(store: &mut S) {
     let found = ok(reader.find(&two.id().to_string(), 9));
     assert_eq!(found, [(two.id(), other)]);
 }
+
+pub(super) fn branches_change_places<S: Store>(store: &mut S) {
+    let alice = Author::new(1);
+    let first = alice.chain(1);
+    let head = FeedHead { seq: 1, id: first[0].id() };
+    let go_on = |text: &str, count: usize| {
+        let mut head = head;
+        let mut records = Vec::new();
+        for n in 0..count {
+            let revised = |header: &mut baraza_record::Header| header.series = Some(first[0].id());
+            let record = alice.write(head, &format!("{text} {n}"), revised);
+            head = FeedHead { seq: record.header().seq, id: record.id() };
+            records.push(record);
+        }
+        records
+    };
+    let (main, other) = (go_on("main", 3), go_on("other", 2));
+    put(store, &first[0]);
+    for record in &main {
+        put(store, record);
+    }
+    let bare = other[1].record().clone().without_payload().verify().expect("it is signed");
+    ok(store.put_record(&other[0], Branch::Other, NOW));
+    ok(store.put_record(&bare, Branch::Other, NOW));
+    ok(store.put_feed(&alice.feed(), &alice.state(head)));
+    assert_eq!(ok(store.evidence(&alice.feed())), [2, 3], "the writer sees it");
+    ok(store.commit());
+    assert_eq!(ok(store.reader().evidence(&alice.feed())), [2, 3]);
+
+    let place = |seq, branch| Place { feed: alice.feed(), seq, branch };
+    let check = |store: &S, main: &[VerifiedRecord], other: &[VerifiedRecord]| {
+        let reader = store.reader();
+        for (records, branch) in [(main, Branch::Main), (other, Branch::Other)] {
+            for (n, record) in records.iter().enumerate() {
+                let at = place(n as u64 + 2, branch);
+                assert_eq!(ok(reader.entry(&at)).map(|entry| entry.id), Some(record.id()));
+                assert_eq!(ok(reader.find(&record.id().to_string(), 9)), [(record.id(), at)]);
+                let read = ok(reader.record(&at)).expect("it stands there");
+                assert_eq!(read.header_bytes(), record.header_bytes());
+            }
+            assert_eq!(ok(reader.entry(&place(records.len() as u64 + 2, branch))), None);
+        }
+        let held: Vec<_> = ok(reader.series(&first[0].id()));
+        assert_eq!(held.len(), main.len() + other.len(), "versions are found where they stand");
+        for at in held {
+            assert!(ok(reader.entry(&at)).is_some());
+        }
+        assert_eq!(ok(reader.changes(0, 100)).len(), 1 + main.len() + other.len());
+        assert_eq!(reader.counts().records as usize, 1 + main.len() + other.len());
+        assert_eq!(reader.counts().bodies_missing, 1);
+        assert_eq!(ok(reader.missing(None, 10)).len(), 1);
+    };
+    check(store, &main, &other);
+    let last = store.last_change();
+    ok(store.exchange(&alice.feed(), 2, 4, 3));
+    ok(store.commit());
+    check(store, &other, &main);
+    assert_eq!(ok(store.reader().changes(last, 100)).len(), 5, "all that moved has changed");
+    ok(store.exchange(&alice.feed(), 2, 3, 4));
+    ok(store.commit());
+    check(store, &main, &other);
+    ok(store.put_payload(&place(3, Branch::Other), other[1].payload().expect("it has one")));
+    ok(store.put_payload(&place(3, Branch::Other), other[1].payload().expect("it has one")));
+    ok(store.drop_evidence(&alice.feed(), 3));
+    ok(store.commit());
+    assert_eq!(ok(store.reader().evidence(&alice.feed())), [2]);
+    assert_eq!(ok(store.reader().find(&other[1].id().to_string(), 9)), []);
+    assert_eq!(store.counts().bodies_missing, 0);
+}

@@ -1,7 +1,7 @@
 //! Shelves: identities and public feeds.
 
 use baraza_reconcile::{Head, Shelf};
-use baraza_record::{Audience, CentreId};
+use baraza_record::{Audience, CentreId, EventId};
 
 use crate::store::{FeedHead, FeedState, ShelfName, Store, StoreRead};
 
@@ -15,7 +15,9 @@ pub(super) fn shelves_show_what_is_public<S: Store>(store: &mut S) {
     assert_eq!(ok(reader.identity(&alice.centre())), [[0; 0]; 0]);
 
     let event = alice.event.encode();
+    let head = Head { seq: 1, id: alice.event.id().0, forked: false };
     ok(store.put_identity(&alice.centre(), 0, &alice.event.id(), &event));
+    ok(store.put_identity_head(&alice.centre(), head));
     assert_eq!(
         ok(store.identity(&alice.centre())),
         std::slice::from_ref(&event),
@@ -26,9 +28,22 @@ pub(super) fn shelves_show_what_is_public<S: Store>(store: &mut S) {
     assert_eq!(ok(reader.identity(&alice.centre())), [event]);
     assert_eq!(ok(reader.identity(&CentreId([0; 32]))).len(), 0);
     let shelf = reader.shelf(ShelfName::Identities);
-    let head = Head { seq: 1, id: alice.event.id().0, forked: false };
-    assert_eq!(shelf.get(&alice.centre().0), Some(&head), "an event number 0 is one event");
+    assert_eq!(shelf.get(&alice.centre().0), Some(&head));
     assert_eq!(reader.counts().centres, 1);
+
+    let (second, third) = (EventId([2; 32]), EventId([3; 32]));
+    ok(store.put_identity(&alice.centre(), 1, &third, b"third"));
+    ok(store.put_identity(&alice.centre(), 1, &second, b"second"));
+    let forked = Head { forked: true, ..head };
+    ok(store.put_identity_head(&alice.centre(), forked));
+    ok(store.commit());
+    assert_eq!(ok(reader.identity(&alice.centre()))[1..], [b"second".to_vec(), b"third".to_vec()]);
+    let shelf = reader.shelf(ShelfName::Identities);
+    assert_eq!(shelf.get(&alice.centre().0), Some(&forked));
+    ok(store.drop_identity(&alice.centre(), 1, &third));
+    ok(store.commit());
+    assert_eq!(ok(reader.identity(&alice.centre())).len(), 2);
+    assert_eq!(reader.counts().centres, 1, "one centre, however many events");
 
     let records = alice.chain(3);
     let at = |n: usize| FeedHead { seq: n as u64, id: records[n - 1].id() };

@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/PROTOCOL.md, section 4.5.
 
-use baraza_identity::{EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent};
+use baraza_identity::{EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent};
 use baraza_record::{
     Audience, BodyCommit, EventId, Header, KeyDigest, Payload, VerifiedRecord, hash,
     sign::SecretKey,
@@ -28,7 +28,7 @@ impl Author {
     fn new(number: u8, capabilities: Capabilities) -> Self {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -44,7 +44,7 @@ impl Author {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        Self { key, identity: SignedEvent::sign(event, &[&root]), head: None }
+        Self { key, identity: event.sign(&[&root]), head: None }
     }
 
     fn write(

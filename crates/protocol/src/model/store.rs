@@ -38,7 +38,7 @@ struct State {
     feeds: BTreeMap<FeedId, FeedState>,
     records: BTreeMap<Place, (Entry, Arc<SignedRecord>)>,
     changes: BTreeMap<u64, Place>,
-    identities: BTreeMap<CentreId, Vec<Vec<u8>>>,
+    identities: BTreeMap<CentreId, BTreeMap<(u64, EventId), Vec<u8>>>,
     shelves: [Arc<Shelf>; 2],
     locals: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
 }
@@ -82,6 +82,20 @@ impl State {
         self.changes.remove(&entry.change);
         self.changes.insert(self.last_change, *place);
         entry.change = self.last_change;
+    }
+
+    fn take_out(&mut self, place: &Place) -> Option<(Entry, Arc<SignedRecord>)> {
+        let taken = self.records.remove(place);
+        taken.inspect(|(entry, _)| {
+            self.changes.remove(&entry.change);
+        })
+    }
+
+    fn put_in(&mut self, place: Place, moved: Option<(Entry, Arc<SignedRecord>)>) {
+        if let Some(moved) = moved {
+            self.records.insert(place, moved);
+            self.renumber(&place);
+        }
     }
 
     fn places(&self, wanted: impl Fn(&SignedRecord) -> bool) -> Vec<Place> {
@@ -186,8 +200,14 @@ impl StoreRead for State {
         Ok(missing.map(|(place, _)| *place).take(count.min(PAGE_MAX)).collect())
     }
 
+    fn evidence(&self, feed: &FeedId) -> Result<Vec<Seq>, StoreError> {
+        let places = self.records.keys().filter(|place| place.feed == *feed);
+        Ok(places.filter(|place| place.branch == Branch::Other).map(|place| place.seq).collect())
+    }
+
     fn identity(&self, centre: &CentreId) -> Result<Vec<Vec<u8>>, StoreError> {
-        Ok(self.identities.get(centre).cloned().unwrap_or_default())
+        let events = self.identities.get(centre).into_iter().flatten();
+        Ok(events.map(|(_, signed)| signed.clone()).collect())
     }
 
     fn centres(&self, after: Option<CentreId>, count: usize) -> Result<Vec<CentreId>, StoreError> {
@@ -245,6 +265,7 @@ macro_rules! read_from {
             series(first: &RecordId) -> Result<Vec<Place>, StoreError>;
             targeting(target: &RecordId) -> Result<Vec<Place>, StoreError>;
             missing(after: Option<Place>, count: usize) -> Result<Vec<Place>, StoreError>;
+            evidence(feed: &FeedId) -> Result<Vec<Seq>, StoreError>;
             identity(centre: &CentreId) -> Result<Vec<Vec<u8>>, StoreError>;
             centres(after: Option<CentreId>, count: usize) -> Result<Vec<CentreId>, StoreError>;
             shelf(name: ShelfName) -> Arc<Shelf>;
@@ -281,9 +302,23 @@ impl Store for MemoryStore {
         event: &EventId,
         signed: &[u8],
     ) -> Result<(), StoreError> {
-        self.change().identities.entry(*centre).or_default().push(signed.to_vec());
-        // An inception is number 0; a shelf counts from 1.
-        let head = Head { seq: seq + 1, id: event.0, forked: false };
+        let events = self.change().identities.entry(*centre).or_default();
+        events.insert((seq, *event), signed.to_vec());
+        Ok(())
+    }
+
+    fn drop_identity(
+        &mut self,
+        centre: &CentreId,
+        seq: u64,
+        event: &EventId,
+    ) -> Result<(), StoreError> {
+        let events = self.change().identities.get_mut(centre);
+        events.and_then(|events| events.remove(&(seq, *event)));
+        Ok(())
+    }
+
+    fn put_identity_head(&mut self, centre: &CentreId, head: Head) -> Result<(), StoreError> {
         self.change().shelf_mut(ShelfName::Identities).set(centre.0, head);
         Ok(())
     }
@@ -322,6 +357,29 @@ impl Store for MemoryStore {
             entry.signature = SignatureState::Checked;
             wire.signature = Some(*signature);
         });
+        Ok(())
+    }
+
+    fn exchange(
+        &mut self,
+        feed: &FeedId,
+        from: Seq,
+        main_to: Seq,
+        other_to: Seq,
+    ) -> Result<(), StoreError> {
+        let place = |seq, branch| Place { feed: *feed, seq, branch };
+        for seq in from..=main_to.max(other_to) {
+            let main = self.change().take_out(&place(seq, Branch::Main)).filter(|_| seq <= main_to);
+            let other = self.change().take_out(&place(seq, Branch::Other));
+            let other = other.filter(|_| seq <= other_to);
+            self.change().put_in(place(seq, Branch::Other), main);
+            self.change().put_in(place(seq, Branch::Main), other);
+        }
+        Ok(())
+    }
+
+    fn drop_evidence(&mut self, feed: &FeedId, seq: Seq) -> Result<(), StoreError> {
+        self.change().take_out(&Place { feed: *feed, seq, branch: Branch::Other });
         Ok(())
     }
 

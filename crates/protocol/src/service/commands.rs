@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     command::{Command, NewRecord, PUBLISH_MAX, PeerStatus, Refusal, Reply, ServiceStatus},
     effective::needed,
-    ingest,
+    ingest::{self, IngestError},
     net::{NetEffect, Peer},
     store::{FeedHead, PAGE_MAX, ShelfName, Store, StoreError},
     stream::{self, Intake},
@@ -34,6 +34,7 @@ impl<S: Store> Service<S> {
         let reply = match command {
             Command::Publish(records) => self.publish(records),
             Command::Import(bytes) => self.import(&bytes),
+            Command::Identify(event) => self.identify(event),
             Command::Sync(peer) => self.sync(peer),
             Command::Dial(address) => self.dial(address),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
@@ -81,7 +82,10 @@ impl<S: Store> Service<S> {
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
     /// reported as published.
     fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<(), Refusal> {
-        let rights = self.log.capabilities(&key.public(), &self.log.head().id());
+        let log = self.own_log()?;
+        let operator = log.state().operator(&key.public());
+        let rights = operator.filter(|operator| operator.ended.is_none());
+        let rights = rights.map(|operator| operator.capabilities);
         if !rights.is_some_and(|rights| rights.has(needed)) {
             let needed = needed.names().collect::<Vec<_>>().join(" and ");
             let why = format!("the identity log of this centre does not let it {needed}");
@@ -141,7 +145,7 @@ impl<S: Store> Service<S> {
             audience: Audience::Public,
             seq: head.seq + 1,
             prev: head.id,
-            identity_head: self.log.head().id(),
+            identity_head: self.own_log()?.head().id(),
             created_ms: self.now,
             language: record.language,
             goals,
@@ -176,6 +180,21 @@ impl<S: Store> Service<S> {
             self.spread_news(None);
         }
         Ok(Reply::Imported(imported))
+    }
+
+    /// Takes an identity event that somebody here made, and tells everybody.
+    fn identify(&mut self, event: Vec<u8>) -> Result<Reply, Refusal> {
+        match ingest::ingest_identity(&mut self.store, &event) {
+            Ok((centre, new)) => {
+                if new {
+                    self.announce_event(event);
+                    self.spread_news(None);
+                }
+                Ok(Reply::Identified { centre, new })
+            }
+            Err(IngestError::Store(error)) => Err(error.into()),
+            Err(IngestError::Rejected(rejection)) => Err(Refusal::Event(rejection)),
+        }
     }
 
     fn sync(&mut self, peer: Option<Peer>) -> Result<Reply, Refusal> {
@@ -221,7 +240,7 @@ impl<S: Store> Service<S> {
         let (held, forks) = self.standing()?;
         Ok(ServiceStatus {
             centre: self.config.centre,
-            identity_head: self.log.head().id(),
+            identity_head: self.own_log()?.head().id(),
             node: self.config.node,
             operator,
             unlocked: self.signer.is_some(),

@@ -1,4 +1,4 @@
-//! Records heard on gossip.
+//! Records and identity events heard on gossip.
 //!
 //! Invariant: exactly one verdict for each message; only what a named signer wrote is
 //! passed on.
@@ -7,9 +7,11 @@
 use baraza_record::{Audience, VerifiedRecord};
 
 use crate::{
-    ingest::{self, Rejection},
+    ingest::{self, IngestError, Rejection},
     net::{GOSSIP_BYTES_MAX, NetEffect, Peer, Token, Verdict},
+    screen::Gossiped,
     store::{Store, StoreError},
+    wire::Gossip,
 };
 
 use super::Service;
@@ -25,21 +27,15 @@ impl<S: Store> Service<S> {
         &mut self,
         peer: Peer,
         token: Token,
-        record: Result<Box<VerifiedRecord>, Rejection>,
+        heard: Result<Gossiped, Rejection>,
     ) -> Result<(), StoreError> {
-        let verdict = match record {
+        let verdict = match heard {
             _ if !self.links.allow_gossip(&peer, self.now) || self.read_only.is_some() => {
                 Ok(Verdict::Ignore)
             }
-            Ok(record) => self.gossiped(peer, &record),
-            Err(rejection) => {
-                let verdict = rejection.verdict();
-                tracing::debug!(peer = %peer.short(), %rejection, "gossip refused");
-                if verdict == Verdict::Reject {
-                    self.offended(peer);
-                }
-                Ok(verdict)
-            }
+            Ok(Gossiped::Record(record)) => self.gossiped(peer, &record),
+            Ok(Gossiped::Identity(event)) => self.gossiped_event(peer, &event),
+            Err(rejection) => Ok(self.refuse(peer, &rejection)),
         };
         let (verdict, result) = match verdict {
             Ok(verdict) => (verdict, Ok(())),
@@ -47,6 +43,28 @@ impl<S: Store> Service<S> {
         };
         self.net(NetEffect::Verdict { token, verdict });
         result
+    }
+
+    fn refuse(&mut self, peer: Peer, rejection: &Rejection) -> Verdict {
+        let verdict = rejection.verdict();
+        tracing::debug!(peer = %peer.short(), %rejection, "gossip refused");
+        if verdict == Verdict::Reject {
+            self.offended(peer);
+        }
+        verdict
+    }
+
+    fn gossiped_event(&mut self, peer: Peer, event: &[u8]) -> Result<Verdict, StoreError> {
+        match ingest::ingest_identity(&mut self.store, event) {
+            Ok((_, true)) => Ok(Verdict::Accept),
+            Ok((_, false)) => Ok(Verdict::Ignore),
+            Err(IngestError::Store(error)) => Err(error),
+            Err(IngestError::Rejected(rejection)) => {
+                // What came before it, and then it, come by catch-up from whoever has them.
+                self.compare_soon(peer);
+                Ok(self.refuse(peer, &rejection))
+            }
+        }
     }
 
     fn gossiped(&mut self, peer: Peer, record: &VerifiedRecord) -> Result<Verdict, StoreError> {
@@ -68,8 +86,10 @@ impl<S: Store> Service<S> {
         if elsewhere || (done.inserted != 0 && record.payload().is_none()) {
             self.compare_soon(peer);
         }
-        // What cannot be placed yet is authentic and may be just what others lack.
-        Ok(if elsewhere || done.inserted != 0 { Verdict::Accept } else { Verdict::Ignore })
+        // What cannot be placed yet is authentic and may be just what others lack; what the
+        // log does not let stand is not passed on.
+        let news = elsewhere || done.inserted != done.held;
+        Ok(if news { Verdict::Accept } else { Verdict::Ignore })
     }
 
     fn compare_soon(&mut self, peer: Peer) {
@@ -80,10 +100,15 @@ impl<S: Store> Service<S> {
 
     /// Publishes own new records: with the body if it is small enough.
     pub(super) fn announce(&mut self, record: &VerifiedRecord) {
-        let mut bytes = record.encode();
-        if GOSSIP_RECORD_BYTES_MAX < bytes.len() {
-            bytes = record.record().clone().without_payload().encode();
+        let mut wire = record.to_wire();
+        if GOSSIP_RECORD_BYTES_MAX < record.encode().len() {
+            wire.payload = None;
         }
-        self.net(NetEffect::Publish { bytes });
+        self.net(NetEffect::Publish { bytes: Gossip::Record(wire).encode() });
+    }
+
+    /// Publishes an own new identity event.
+    pub(super) fn announce_event(&mut self, signed: Vec<u8>) {
+        self.net(NetEffect::Publish { bytes: Gossip::Identity(signed).encode() });
     }
 }

@@ -7,11 +7,14 @@
 use baraza_record::{ANCHOR_HEADERS_MAX, FeedId, Seq, Timestamp};
 
 use crate::{
-    answer,
+    answer, ingest,
     net::RequestId,
     store::{BodyState, PAGE_MAX, Place, Store, StoreError},
     want,
-    wire::{BATCH_BYTES, BODIES_MAX, HEADS_MAX, LOGS_MAX, PROBE_MAX, RANGES_MAX, Request, Wanted},
+    wire::{
+        BATCH_BYTES, BODIES_MAX, HEADS_MAX, LOGS_MAX, LogWanted, PROBE_MAX, RANGES_MAX, Request,
+        Wanted,
+    },
 };
 
 use super::{Asked, Claims, Outcome, Session, Span};
@@ -88,8 +91,12 @@ impl Session {
         if !self.tasks.logs.is_empty() {
             let count = self.tasks.logs.len().min(LOGS_MAX);
             let logs: Vec<_> = self.tasks.logs.drain(..count).collect();
-            let centres = logs.iter().map(|head| head.centre).collect();
-            return Ok(Some((Asked::Logs(logs), Request::Logs(centres))));
+            let wanted = logs.iter().map(|head| {
+                let log = ingest::log_of(store, &head.centre)?;
+                Ok(LogWanted { centre: head.centre, after: log.map(|log| log.head().id()) })
+            });
+            let wanted = wanted.collect::<Result<_, StoreError>>()?;
+            return Ok(Some((Asked::Logs(logs), Request::Logs(wanted))));
         }
         // Records wait until every log that was asked for is here.
         if self.asked.values().any(|asked| !asked.may_overlap()) {
@@ -104,6 +111,11 @@ impl Session {
         }
         if let Some((feed, span)) = self.tasks.probes.pop_first() {
             return Ok(Some(span.ask(feed)));
+        }
+        if let Some((feed, wanted)) = self.tasks.branches.pop_first() {
+            let to = wanted.to.min(wanted.from.saturating_add(RANGE_RECORDS_MAX - 1));
+            let range = vec![Wanted { feed, from: wanted.from, to }];
+            return Ok(Some((Asked::Branch(wanted), Request::Fetch(range))));
         }
         if let Some(ranges) = self.next_ranges(store, claims, now)? {
             return Ok(Some((Asked::Fetch(ranges.clone()), Request::Fetch(ranges))));
@@ -133,8 +145,11 @@ impl Session {
             Asked::Probe(feed, span, _) => {
                 self.tasks.probes.insert(feed, span);
             }
-            Asked::Branch(Wanted { feed, from, .. }) => {
+            Asked::Parting(Wanted { feed, from, .. }) => {
                 self.tasks.probes.insert(feed, Span { agree: from - 1, differ: from });
+            }
+            Asked::Branch(wanted) => {
+                self.tasks.branches.insert(wanted.feed, wanted);
             }
             Asked::Evidence(feed) => {
                 self.tasks.evidence.insert(feed);
@@ -259,7 +274,7 @@ impl Span {
         let positions = self.positions();
         if positions.is_empty() {
             let first = vec![Wanted { feed, from: self.differ, to: self.differ }];
-            return (Asked::Branch(first[0]), Request::Fetch(first));
+            return (Asked::Parting(first[0]), Request::Fetch(first));
         }
         (Asked::Probe(feed, self, positions.clone()), Request::Probe(feed, positions))
     }

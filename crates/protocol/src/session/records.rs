@@ -93,6 +93,7 @@ impl Session {
             return Ok(None);
         }
         if let Some(at) = done.diverged {
+            self.ends.insert(wanted.feed, wanted.to);
             self.tasks.probes.insert(wanted.feed, Span { agree: 0, differ: at - 1 });
             return Ok(None);
         }
@@ -204,6 +205,23 @@ impl Session {
     }
 
     /// Takes the first record of the other chain: it proves that the feed forks.
+    pub(super) fn parting<S: Store>(
+        &mut self,
+        wanted: Wanted,
+        parts: &Parts,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<(), TakeError> {
+        let before = self.gains.records;
+        self.other_chain(wanted, parts, store, now)?;
+        self.pursue(wanted.feed, store)?;
+        match self.gains.records == before {
+            true => self.expect_fork(&wanted.feed, wanted.from, store),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes a part of the branch that the author's log names.
     pub(super) fn branch<S: Store>(
         &mut self,
         wanted: Wanted,
@@ -211,6 +229,29 @@ impl Session {
         store: &mut S,
         now: Timestamp,
     ) -> Result<(), TakeError> {
+        let last = self.other_chain(wanted, parts, store, now)?;
+        if store.feed(&wanted.feed)?.is_some_and(|state| state.fork.is_none()) {
+            return Ok(self.pursue(wanted.feed, store)?);
+        }
+        match last {
+            Some(last) if last < wanted.to => {
+                self.tasks.branches.insert(wanted.feed, Wanted { from: last + 1, ..wanted });
+            }
+            // The peer has another branch, or none of it any more.
+            _ => self.give_up(wanted.feed),
+        }
+        Ok(())
+    }
+
+    /// Keeps what is new of a chain that is not ours; returns its last position.
+    fn other_chain<S: Store>(
+        &mut self,
+        wanted: Wanted,
+        parts: &Parts,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Option<Seq>, TakeError> {
+        let mut last = None;
         for (range, part) in parts {
             let Some(first) = part.first() else { continue };
             let fits = first.feed() == wanted.feed && first.header().seq == wanted.from;
@@ -218,8 +259,27 @@ impl Session {
                 return violation("a part is not of the range asked for");
             }
             self.gains.records += ingest::ingest_range(store, part, now)?.inserted;
+            last = part.last().map(|record| record.header().seq);
         }
-        self.expect_fork(&wanted.feed, wanted.from, store)
+        Ok(last)
+    }
+
+    /// Plans what follows from a fork: the branch that the author's log names, or, once that
+    /// is the main one, the rest of it.
+    pub(super) fn pursue<S: Store>(&mut self, feed: FeedId, store: &S) -> Result<(), StoreError> {
+        let end = self.ends.get(&feed).copied().unwrap_or_default();
+        let Some(state) = store.feed(&feed)? else { return Ok(()) };
+        if state.fork.is_none() && state.chain.seq < end {
+            let from = state.chain.seq + 1;
+            self.tasks.ranges.push_back(Wanted { feed, from, to: end });
+        }
+        if let Some((from, to)) = ingest::branch_to_fetch(store, &feed)?
+            && from <= end
+        {
+            let to = to.min(end);
+            self.tasks.branches.insert(feed, Wanted { feed, from, to });
+        }
+        Ok(())
     }
 
     pub(super) fn evidence<S: Store>(

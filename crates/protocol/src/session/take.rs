@@ -4,16 +4,17 @@
 //! session; a peer that merely lacks something does not.
 //! Spec: docs/PROTOCOL.md, section 6.4.
 
+use baraza_identity::Log;
+use baraza_reconcile::Head;
 use baraza_record::{CentreId, FeedId, Timestamp};
 
 use crate::{
     answer, holders,
     ingest::{self, IngestError},
-    net::Verdict,
     screen::Screened,
     store::{Branch, Place, ShelfName, Store, StoreError},
     want,
-    wire::{Answer, HeadEntry, Hello, KnownPeer, LogHead, PEERS_MAX, Wanted},
+    wire::{Answer, HeadEntry, Hello, KnownPeer, LogHead, LogPart, PEERS_MAX, Wanted},
 };
 
 use super::{Asked, Learnt, Session, Span};
@@ -75,6 +76,9 @@ impl Session {
             }
             (Asked::Probe(feed, span, positions), Screened::Plain(Answer::Ids(ids))) => {
                 self.probed(feed, span, &positions, &ids, store)?;
+            }
+            (Asked::Parting(wanted), Screened::Batch(parts)) => {
+                self.parting(wanted, &parts, store, now)?;
             }
             (Asked::Branch(wanted), Screened::Batch(parts)) => {
                 self.branch(wanted, &parts, store, now)?;
@@ -165,33 +169,34 @@ impl Session {
             self.tasks.log_heads = Some(heads.last().map(|head| head.centre));
         }
         let shelf = store.shelf(ShelfName::Identities);
-        let lacking =
-            |head: &LogHead| shelf.get(&head.centre.0).is_none_or(|ours| ours.seq < head.events);
-        self.tasks.logs.extend(heads.into_iter().filter(lacking));
+        for head in heads {
+            let theirs = Head { seq: head.events, id: head.id.0, forked: head.forked };
+            let ours = shelf.get(&head.centre.0);
+            if ours != Some(&theirs) && (ours.is_none() || lacks(store, &head)?) {
+                self.tasks.logs.push_back(head);
+            }
+        }
         Ok(())
     }
 
     fn logs<S: Store>(
         &mut self,
         wanted: &[LogHead],
-        logs: &[Vec<Vec<u8>>],
+        logs: &[LogPart],
         store: &mut S,
     ) -> Result<Vec<Learnt>, TakeError> {
         let mut rest = wanted.to_vec();
-        for event in logs.iter().flatten() {
-            match ingest::ingest_identity(store, event) {
-                Ok((centre, new)) => {
-                    if wanted.iter().all(|head| head.centre != centre) {
-                        return violation(format!("the log of {centre} was not asked for"));
-                    }
-                    self.gains.identities += u64::from(new);
-                    rest.retain(|head| head.centre != centre);
-                }
-                // An event of a newer version is nobody's fault; its centre stays unknown here.
-                Err(IngestError::Rejected(rejection)) if rejection.verdict() == Verdict::Ignore => {
-                    self.failed_parts = true;
-                }
-                Err(error) => return Err(error.into()),
+        for LogPart { centre, events } in logs {
+            let Some(place) = rest.iter().position(|head| head.centre == *centre) else {
+                return violation(format!("the log of {centre} was not asked for"));
+            };
+            let head = rest.remove(place);
+            let done = ingest::ingest_log(store, *centre, events)?;
+            self.gains.identities += done.added;
+            // An event of a newer version is nobody's fault; what it says is unknown here.
+            self.failed_parts |= done.unread != 0;
+            if done.added != 0 && done.unread == 0 && lacks(store, &head)? {
+                self.tasks.logs.push_back(head);
             }
         }
         // One answer may be too small for all of them; one that brings none has no more.
@@ -234,11 +239,14 @@ impl Session {
         if head.forked && !evident {
             self.tasks.evidence.insert(feed);
         }
+        if fork.is_some_and(|fork| fork <= head.seq) {
+            // Which branch goes on is for its author to say: the peer may have heard.
+            self.ends.insert(feed, head.seq);
+            self.pursue(feed, store)?;
+            return Ok(false);
+        }
         if chain < head.seq {
-            // Of a feed that forks below, the rest is for its author to sort out.
-            if fork.is_none() {
-                self.tasks.ranges.push_back(Wanted { feed, from: chain + 1, to: head.seq });
-            }
+            self.tasks.ranges.push_back(Wanted { feed, from: chain + 1, to: head.seq });
             return Ok(false);
         }
         if head.seq == 0 {
@@ -247,7 +255,8 @@ impl Session {
         let ours = store.entry(&Place { feed, seq: head.seq, branch: Branch::Main })?;
         let same = ours.is_some_and(|entry| entry.id == head.id);
         // A fork that is known further on does not explain why they differ here.
-        if !same && fork.is_none_or(|fork| head.seq < fork) {
+        if !same {
+            self.ends.insert(feed, head.seq);
             self.tasks.probes.insert(feed, Span { agree: 0, differ: head.seq });
         }
         Ok(same)
@@ -273,6 +282,15 @@ impl Session {
         };
         Ok(())
     }
+}
+
+/// Returns whether a peer's log may have events that ours lacks.
+fn lacks(store: &impl Store, head: &LogHead) -> Result<bool, StoreError> {
+    let log = ingest::log_of(store, &head.centre)?;
+    let known = |log: Log| log.events().iter().any(|event| event.id() == head.id);
+    let forked =
+        store.shelf(ShelfName::Identities).get(&head.centre.0).is_some_and(|ours| ours.forked);
+    Ok((head.forked && !forked) || !log.is_some_and(known))
 }
 
 fn peers(known: Vec<KnownPeer>) -> Result<Vec<Learnt>, TakeError> {

@@ -3,17 +3,18 @@
 use baraza_protocol::{
     answer::answer,
     conformance::Author,
+    ingest,
     model::MemoryStore,
     net::{ANSWER_BYTES_MAX, NetEvent, REQUEST_BYTES_MAX},
     peers::{ADDRESS_BYTES_MAX, PeerEntry},
     screen::screen,
     store::{Store, StoreRead, Table},
     wire::{
-        ADDRESSES_MAX, Answer, BODIES_MAX, LOGS_MAX, PEERS_MAX, PROBE_MAX, RANGES_MAX, Request,
-        Wanted,
+        ADDRESSES_MAX, Answer, BODIES_MAX, LOGS_MAX, LogWanted, PEERS_MAX, PROBE_MAX, RANGES_MAX,
+        Request, Wanted,
     },
 };
-use baraza_record::{Audience, CentreId, EventId, FeedId, NetworkId, Timestamp, WireRecord, codec};
+use baraza_record::{Audience, CentreId, FeedId, NetworkId, Timestamp, WireRecord, codec};
 
 use crate::fixture::{bare, garbled, go_on, head, store_of, take};
 
@@ -72,10 +73,10 @@ fn the_largest_records_fit_one_by_one() {
 #[test]
 fn the_largest_questions_have_bounded_answers() {
     let mut store = MemoryStore::new(1);
-    let big = vec![7; 16 * 1_024];
-    let centres: Vec<_> = (0..LOGS_MAX as u8).map(|n| CentreId([n; 32])).collect();
-    for centre in &centres {
-        store.put_identity(centre, 0, &EventId(centre.0), &big).unwrap();
+    let authors: Vec<_> = (0..LOGS_MAX as u8).map(Author::new).collect();
+    let centres: Vec<_> = authors.iter().map(Author::centre).collect();
+    for author in &authors {
+        ingest::ingest_identity(&mut store, &author.event.encode()).unwrap();
     }
     for n in 0..100 {
         let entry = PeerEntry {
@@ -88,8 +89,9 @@ fn the_largest_questions_have_bounded_answers() {
         store.put_local(Table::Peers, &[n as u8; 32], Some(&entry.encode())).unwrap();
     }
     store.commit().unwrap();
-    let Answer::Logs(logs) = ask(&store, &Request::Logs(centres)) else { panic!("no logs") };
-    assert_eq!(logs.len(), 16, "as many as fill a batch");
+    let wanted = centres.iter().map(|centre| LogWanted { centre: *centre, after: None }).collect();
+    let Answer::Logs(logs) = ask(&store, &Request::Logs(wanted)) else { panic!("no logs") };
+    assert_eq!(logs.len(), LOGS_MAX);
     let Answer::Peers(peers) = ask(&store, &Request::Peers) else { panic!("no peers") };
     assert_eq!(peers.len(), PEERS_MAX);
     let feed = FeedId([255; 32]);
@@ -105,7 +107,7 @@ fn questions_over_a_limit_are_not_understood() {
     for request in [
         Request::Fetch(vec![wanted; RANGES_MAX + 1]),
         Request::Bodies(vec![(feed, 1); BODIES_MAX + 1]),
-        Request::Logs(vec![CentreId([1; 32]); LOGS_MAX + 1]),
+        Request::Logs(vec![LogWanted { centre: CentreId([1; 32]), after: None }; LOGS_MAX + 1]),
         Request::Probe(feed, vec![1; PROBE_MAX + 1]),
     ] {
         assert!(Request::decode(&request.encode()).is_err(), "{request:?}");

@@ -241,14 +241,16 @@ fn bad_bytes_are_refused_and_their_sender_blamed_only_if_it_is_to_blame() {
     ];
     let peer = Author::new(7).key.public();
     for (name, bytes, expected) in cases {
-        let Input::Gossip { token: 5, record, .. } =
+        // A message starts with what it carries: 0 for a record.
+        let bytes = [&[0], bytes.as_slice()].concat();
+        let Input::Gossip { token: 5, heard, .. } =
             screen(NetEvent::Gossip { peer, token: 5, bytes })
         else {
             panic!("{name}: not gossip any more");
         };
-        let verdict = record.as_ref().map_or_else(Rejection::verdict, |_| Verdict::Accept);
-        assert_eq!(verdict, expected, "{name}: {record:?}");
-        if let Err(error) = record {
+        let verdict = heard.as_ref().map_or_else(Rejection::verdict, |_| Verdict::Accept);
+        assert_eq!(verdict, expected, "{name}: {heard:?}");
+        if let Err(error) = heard {
             assert!(!error.to_string().is_empty());
         }
     }

@@ -3,7 +3,7 @@
 //! Invariant: a new statement replaces all of the nation's that stand about that centre.
 //! Spec: docs/RECORDS.md, "Accreditation".
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use baraza_api::{AccreditRequest, ErrorCode, Published};
 use baraza_protocol::{
     accreditation::{Word, country_of},
@@ -21,13 +21,16 @@ use crate::{
     failure::Failure,
     input::JsonBody,
     resolve,
+    staff::Caller,
     state::{App, Defaults},
 };
 
 pub(crate) async fn accredit(
     State(app): Node,
+    Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<AccreditRequest>,
 ) -> Reply<Published> {
+    caller.about([request.centre.clone()]);
     let row = app.read(move |app| row(app, request)).await?;
     let mut published = hand_over(&app, vec![row]).await?;
     published.pop().map(Json).ok_or_else(Failure::odd_reply)

@@ -3,9 +3,9 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 use axum::{Json, extract::State};
-use baraza_api::{CentreView, EventView, ListCentres, OperatorView};
+use baraza_api::{CentreView, EventView, ListCentres, LogState, OperatorView};
+use baraza_identity::{EndKind, IdentityEvent, LogStanding, Role, SignedEvent};
 use baraza_protocol::{
-    accreditation::country_of,
     effective::Effective,
     policy::Verdict,
     store::{PAGE_MAX, StoreRead},
@@ -68,22 +68,8 @@ pub(crate) async fn centre_log(State(app): Node, Id(text): Id) -> Reply<Vec<Even
         refuse_blocked(&app.rules()?, &id, None)?;
         let mut effective = Effective::new(&*app.reader);
         let log = effective.log(&id)?.ok_or_else(|| unknown(&id))?;
-        let views = log.events().iter().map(|signed| {
-            let event = signed.event();
-            EventView {
-                seq: event.seq,
-                id: signed.id(),
-                kind: event.kind.name().to_owned(),
-                created_ms: event.created_ms.0,
-                summary: format!(
-                    "{}: {} of {} root keys sign, {} operator keys added",
-                    event.name,
-                    event.root_threshold,
-                    event.root_keys.len(),
-                    event.operators.len()
-                ),
-            }
-        });
+        let line = log.events().iter().map(|signed| event_view(signed, true));
+        let views = line.chain(log.others().iter().map(|signed| event_view(signed, false)));
         Ok(views.collect())
     });
     read.await.map(Json)
@@ -103,25 +89,84 @@ fn centre_view(
     let log = effective.log(id)?.ok_or_else(|| unknown(id))?;
     let state = log.state();
     let country = state.country.map(|code| String::from_utf8_lossy(&code).into_owned());
-    let operators = log.operators().iter().map(|operator| OperatorView {
-        key: operator.key,
+    let operators = state.operators().map(|(key, operator)| OperatorView {
+        key: *key,
         capabilities: operator.capabilities.names().map(str::to_owned).collect(),
         label: operator.label.clone(),
+        ended: operator.ended.as_ref().map(|ended| match ended.kind {
+            EndKind::Retired => "retired".to_owned(),
+            EndKind::Compromised => "compromised".to_owned(),
+        }),
     });
+    let standing = match log.standing() {
+        LogStanding::Sound => LogState::Sound,
+        LogStanding::Frozen => LogState::Frozen,
+        LogStanding::Disputed => LogState::Disputed,
+        LogStanding::Ended => LogState::Ended,
+    };
+    let role = match state.role {
+        Role::Centre => "centre".to_owned(),
+        Role::Nation(code) => format!("nation {}", String::from_utf8_lossy(&code)),
+        Role::Network => "network".to_owned(),
+    };
     Ok(CentreView {
         id: *id,
         name: state.name.clone(),
+        role,
         accreditation: rules.map(|rules| rules.words(id, country.as_deref())).unwrap_or_default(),
-        nation: country_of(log),
         statements: Vec::new(),
         country,
         ours: *id == app.node.centre,
         records,
         identity_head: log.head().id(),
+        identity: standing,
+        root_keys: state.keys.root_keys.len(),
+        root_threshold: state.keys.root_threshold.into(),
+        next_keys: state.keys.next_digests.len(),
+        next_threshold: state.keys.next_threshold.into(),
         operators: operators.collect(),
     })
 }
 
-fn unknown(id: &CentreId) -> Failure {
+/// Says in words what an event does.
+fn event_view(signed: &SignedEvent, counts: bool) -> EventView {
+    let event = signed.event();
+    let mut says = Vec::new();
+    let keys = match event {
+        IdentityEvent::Inception(inception) => {
+            says.push(inception.name.clone());
+            Some(inception.keys())
+        }
+        IdentityEvent::Rotate(rotate) => {
+            says.push(format!("{} next keys used up", rotate.revealed.len()));
+            Some(rotate.keys.clone())
+        }
+        IdentityEvent::Update(_) | IdentityEvent::Deactivate(_) => None,
+    };
+    if let Some(keys) = keys {
+        says.push(format!("{} of {} root keys sign", keys.root_threshold, keys.root_keys.len()));
+    }
+    let mut some = |count: usize, what: &str| {
+        if count != 0 {
+            says.push(format!("{count} {what}"));
+        }
+    };
+    some(event.operators().len(), "operator keys added");
+    if let Some(changes) = event.changes() {
+        some(changes.ended.len(), "operator keys ended");
+        some(changes.branches.len(), "branches chosen");
+        says.extend(changes.profile.as_ref().map(|profile| format!("now called {}", profile.name)));
+    }
+    EventView {
+        seq: event.seq(),
+        id: signed.id(),
+        kind: event.kind().name().to_owned(),
+        created_ms: event.created_ms().0,
+        summary: says.join(", "),
+        counts,
+    }
+}
+
+pub(super) fn unknown(id: &CentreId) -> Failure {
     Failure::not_found(format!("the identity of centre {id} is not held"))
 }

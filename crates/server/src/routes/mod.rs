@@ -6,12 +6,16 @@
 mod accredit;
 mod bundle;
 mod centres;
+mod direct;
+mod drafts;
+mod identity;
 mod node;
 mod policy;
 mod publish;
 mod quarantine;
 mod records;
 mod search;
+mod staff;
 mod trust;
 
 use std::sync::Arc;
@@ -28,12 +32,18 @@ pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 pub(crate) use accredit::accredit;
 pub(crate) use bundle::{export, import};
 pub(crate) use centres::{centre, centre_log, centres};
+pub(crate) use direct::{publish, retract};
+pub(crate) use drafts::{
+    discard_draft, draft_retraction, edit_draft, import_drafts, list_drafts, release_draft,
+    show_draft, submit_draft,
+};
+pub(crate) use identity::{events, feeds, identify};
 pub(crate) use node::{dial, peers, status, sync, unlock};
 pub(crate) use policy::{explain, policy};
-pub(crate) use publish::{publish, retract};
 pub(crate) use quarantine::{quarantine, quarantined, release};
 pub(crate) use records::{list, raw, show};
 pub(crate) use search::search;
+pub(crate) use staff::{staff, staff_log};
 pub(crate) use trust::{trust, trusted, untrust};
 
 /// The state of a handler.

@@ -2,9 +2,10 @@
 //!
 //! Spec: docs/OPERATIONS.md, "Policy" and "API".
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use baraza_api::{
-    ListReply, PAGE_MAX as LISTED_MAX, QuarantineReply, QuarantinedCentre, ReleaseRequest, Released,
+    ListReply, PAGE_MAX as LISTED_MAX, QuarantineRelease, QuarantineReply, QuarantinedCentre,
+    Released,
 };
 use baraza_protocol::{
     effective::{Effective, Standing},
@@ -17,7 +18,9 @@ use super::{Node, Reply};
 use crate::{
     failure::Failure,
     input::{Id, JsonBody, Params},
-    resolve, view,
+    resolve,
+    staff::Caller,
+    view,
 };
 
 /// Most centres that a reply lists; it counts the records of the others too.
@@ -81,8 +84,10 @@ pub(crate) async fn quarantined(State(app): Node, Id(text): Id) -> Reply<ListRep
 
 pub(crate) async fn release(
     State(app): Node,
-    JsonBody(request): JsonBody<ReleaseRequest>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<QuarantineRelease>,
 ) -> Reply<Released> {
+    caller.about([request.id.clone()]);
     let write = app.read(move |app| {
         let rules = app.rules()?;
         let (centre, record) = resolve::record_or_centre(&*app.reader, &request.id)?;

@@ -3,6 +3,8 @@
 //! Invariant: a list looks through a bounded number of records and says where to go on.
 //! Spec: docs/OPERATIONS.md, "API".
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -25,6 +27,7 @@ use crate::{
     input::{Id, OCTETS, Params},
     resolve,
     rules::{refuse_blocked, refuse_hidden},
+    state::App,
     view,
 };
 
@@ -49,6 +52,15 @@ pub(crate) async fn list(State(app): Node, mut params: Params) -> Reply<ListRepl
 pub(crate) async fn show(State(app): Node, Id(text): Id, mut params: Params) -> Reply<RecordView> {
     let quarantined = params.take("quarantined")?.unwrap_or(false);
     params.finish()?;
+    record_view(&app, text, quarantined).await
+}
+
+/// Returns a record with all that is known of it; one in quarantine only to those who ask for it.
+pub(super) async fn record_view(
+    app: &Arc<App>,
+    text: String,
+    quarantined: bool,
+) -> Reply<RecordView> {
     let read = app.read(move |app| {
         let (reader, rules) = (&*app.reader, app.rules()?);
         let (id, place) = resolve::record(reader, &text)?;

@@ -4,7 +4,7 @@
 //! command line shows as words to compare.
 //! Spec: docs/OPERATIONS.md, "API".
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use baraza_api::{TrustReply, TrustRequest, TrustedNation, UntrustRequest};
 use baraza_protocol::{
     accreditation::{Pin, Voice, country_of},
@@ -19,6 +19,7 @@ use crate::{
     failure::Failure,
     input::{JsonBody, Params},
     resolve,
+    staff::Caller,
     state::App,
 };
 
@@ -30,8 +31,13 @@ pub(crate) async fn trusted(State(app): Node, params: Params) -> Reply<TrustRepl
 
 pub(crate) async fn trust(
     State(app): Node,
+    Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<TrustRequest>,
 ) -> Reply<TrustedNation> {
+    if request.dry_run {
+        caller.silent();
+    }
+    caller.about([request.country.clone(), request.nation.clone()]);
     let write = app.read(move |app| {
         let country = country(&request.country)?;
         let nation = resolve::centre_or_id(&*app.reader, &request.nation)?;
@@ -66,8 +72,10 @@ pub(crate) async fn trust(
 
 pub(crate) async fn untrust(
     State(app): Node,
+    Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<UntrustRequest>,
 ) -> Reply<TrustReply> {
+    caller.about([request.country.clone()]);
     let write = app.read(move |app| {
         let country = country(&request.country)?;
         app.node.rules.change(|trust| {

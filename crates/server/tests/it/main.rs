@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bundles;
+mod drafts;
 mod node;
+mod people;
 mod policy;
 mod records;
 mod support;

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, Request, header::CONTENT_TYPE},
 };
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_protocol::{
     Config, Effect, Input, Service,
@@ -26,11 +26,14 @@ use baraza_protocol::{
 };
 use baraza_record::{CentreId, KeyDigest, PublicKey, Timestamp, sign::SecretKey};
 use baraza_server::{
-    App, Call, Defaults, Loaded, NodeFacts, OCTETS, RulesSource, ServiceHandle, UnlockError, router,
+    App, Call, Caller, Defaults, Loaded, NodeFacts, OCTETS, RulesSource, ServiceHandle, Staff,
+    UnlockError, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
+
+use crate::people::{self, Memory};
 
 /// Most bytes of a reply that a test reads.
 const REPLY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
@@ -41,6 +44,7 @@ pub(crate) struct TestNode {
     pub(crate) reader: Arc<dyn StoreRead>,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) files: Files,
+    pub(crate) people: Arc<Memory>,
     router: Router,
 }
 
@@ -122,7 +126,7 @@ impl Centre {
     pub(crate) fn with(number: u8, role: Role, capabilities: Capabilities) -> Self {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -138,7 +142,7 @@ impl Centre {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        Self { key, identity: SignedEvent::sign(event, &[&root]) }
+        Self { key, identity: event.sign(&[&root]) }
     }
 
     pub(crate) fn id(&self) -> CentreId {
@@ -152,13 +156,22 @@ impl TestNode {
         Self::over(number, MemoryStore::new(u64::from(number)))
     }
 
+    /// Makes such a node at which two persons are needed to publish.
+    pub(crate) fn with_two_persons(number: u8) -> Self {
+        Self::made(number, &Centre::new(number), MemoryStore::new(u64::from(number)), true)
+    }
+
     /// Makes such a node over a store that holds something already.
     pub(crate) fn over(number: u8, store: MemoryStore) -> Self {
-        Self::of(number, &Centre::new(number), store)
+        Self::made(number, &Centre::new(number), store, false)
     }
 
     /// Makes such a node of a centre or a nation.
-    pub(crate) fn of(number: u8, centre: &Centre, mut store: MemoryStore) -> Self {
+    pub(crate) fn of(number: u8, centre: &Centre, store: MemoryStore) -> Self {
+        Self::made(number, centre, store, false)
+    }
+
+    fn made(number: u8, centre: &Centre, mut store: MemoryStore, two_person: bool) -> Self {
         ingest_identity(&mut store, &centre.identity.encode()).unwrap();
         store.commit().unwrap();
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
@@ -174,10 +187,11 @@ impl TestNode {
         let (index, (calls, queue)) = (Arc::new(MemoryIndex::default()), mpsc::channel(4));
         tokio::spawn(drive(service, queue, Arc::clone(&index)));
         let handle = ServiceHandle::new(calls);
-        let files = Files::default();
-        let facts = facts(centre.id(), &files);
+        let (files, people) = (Files::default(), Arc::default());
+        let facts = facts(centre.id(), people::staff(&people, two_person), &files);
         let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
-        Self { centre: centre.id(), reader, index, files, router: router(Arc::new(app)) }
+        let router = router(Arc::new(app));
+        Self { centre: centre.id(), reader, index, files, people, router }
     }
 
     /// Makes a node whose service is gone.
@@ -186,13 +200,21 @@ impl TestNode {
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
         let (index, centre) = (Arc::new(MemoryIndex::default()), CentreId([1; 32]));
         let handle = ServiceHandle::new(calls);
-        let files = Files::default();
-        let facts = facts(centre, &files);
+        let (files, people) = (Files::default(), Arc::default());
+        let facts = facts(centre, people::staff(&people, false), &files);
         let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
-        Self { centre, reader, index, files, router: router(Arc::new(app)) }
+        Self { centre, reader, index, files, people, router: router(Arc::new(app)) }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    /// Sends a request; if nobody is named, the owner calls.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        if request.extensions().get::<Caller>().is_none() {
+            request.extensions_mut().insert(people::owner());
+        }
+        self.send_as_it_is(request).await
+    }
+
+    pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), REPLY_BYTES_MAX).await.unwrap().to_vec();
@@ -234,7 +256,7 @@ pub(crate) fn practice(title: &str) -> Value {
     }})
 }
 
-fn facts(centre: CentreId, files: &Files) -> NodeFacts {
+fn facts(centre: CentreId, staff: Staff, files: &Files) -> NodeFacts {
     NodeFacts {
         version: "1.2.3".into(),
         daemon: true,
@@ -251,6 +273,7 @@ fn facts(centre: CentreId, files: &Files) -> NodeFacts {
             "right" => Ok(()),
             _ => Err(UnlockError::WrongPassphrase),
         }),
+        staff,
         notices: Arc::new(RwLock::new(Vec::new())),
         rules: files.source(),
     }

@@ -11,6 +11,7 @@ use baraza_protocol::{
         Table,
     },
 };
+use baraza_reconcile::Head;
 use baraza_record::{
     Audience, Payload, RecordId, SignedRecord, Timestamp, VerifiedRecord, hash, sign::SecretKey,
 };
@@ -90,6 +91,9 @@ impl Pair {
                     let bytes = identity.encode();
                     store.put_identity(&centre, 0, &identity.id(), &bytes).unwrap();
                     self.model.put_identity(&centre, 0, &identity.id(), &bytes).unwrap();
+                    let head = Head { seq: 1, id: identity.id().0, forked: false };
+                    store.put_identity_head(&centre, head).unwrap();
+                    self.model.put_identity_head(&centre, head).unwrap();
                 }
             }
         }

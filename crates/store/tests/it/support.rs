@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use baraza_identity::{
-    Capabilities, EVENT_VERSION, EventKind, IdentityEvent, Operator, Role, SignedEvent,
+    Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_protocol::{
     ingest::{ingest_identity, ingest_range},
@@ -29,7 +29,7 @@ impl Author {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
         let capabilities = Capabilities::PUBLISH.and(Capabilities::RETRACT);
-        let event = IdentityEvent {
+        let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
@@ -45,7 +45,7 @@ impl Author {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        let identity = SignedEvent::sign(event, &[&root]);
+        let identity = event.sign(&[&root]);
         Self { key, identity, audience: Audience::Public, head: None }
     }
 

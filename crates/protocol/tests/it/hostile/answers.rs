@@ -3,7 +3,7 @@
 use baraza_protocol::{
     conformance::Author,
     net::ANSWER_BYTES_MAX,
-    wire::{Answer, HeadEntry, LogHead, Part, Request},
+    wire::{Answer, HeadEntry, LogHead, LogPart, LogWanted, Part, Request},
 };
 use baraza_record::{CentreId, EventId, FeedId, RecordId};
 
@@ -59,7 +59,7 @@ fn pages_that_do_not_go_forward() {
             _ => honest.encode(),
         });
     }
-    let log = LogHead { centre: CentreId([1; 32]), events: 1, id: EventId([1; 32]) };
+    let log = LogHead { centre: CentreId([1; 32]), events: 1, id: EventId([1; 32]), forked: false };
     check("the same logs again", Theirs, &mut |request, honest| match request {
         Request::LogHeads(_) => Answer::LogHeads(vec![log], true).encode(),
         _ => honest.encode(),
@@ -103,8 +103,12 @@ fn what_is_advertised_and_never_given() {
     assert!(requests < 1_500, "a few for each of 200 heads, not {requests}");
     check("phantom logs", Nobody, &mut |request, honest| match (request, honest) {
         (Request::LogHeads(None), Answer::LogHeads(mut heads, more)) => {
-            let phantom =
-                |n| LogHead { centre: CentreId([n; 32]), events: 5, id: EventId([n; 32]) };
+            let phantom = |n| LogHead {
+                centre: CentreId([n; 32]),
+                events: 5,
+                id: EventId([n; 32]),
+                forked: n % 2 == 0,
+            };
             heads.extend((0..200).map(phantom));
             heads.sort_by_key(|head| head.centre);
             Answer::LogHeads(heads, more).encode()
@@ -192,13 +196,17 @@ fn evidence_of_another_feed_and_logs_that_nobody_asked_for() {
     let mut bad = Author::new(1).event.encode();
     *bad.last_mut().unwrap() ^= 1;
     check("a log with a bad signature", Theirs, &mut |request, honest| match request {
-        Request::Logs(_) => Answer::Logs(vec![vec![bad.clone()]]).encode(),
+        Request::Logs(wanted) => {
+            let part = |one: &LogWanted| LogPart { centre: one.centre, events: vec![bad.clone()] };
+            Answer::Logs(wanted.iter().map(part).collect()).encode()
+        }
         _ => honest.encode(),
     });
-    let event = Author::new(3).event.encode();
+    let (event, centre) = (Author::new(3).event.encode(), Author::new(3).centre());
     check("the same log for ever", Nobody, &mut |request, honest| match request {
-        Request::Logs(centres) if centres.contains(&Author::new(3).centre()) => {
-            Answer::Logs(vec![vec![event.clone()]; 20]).encode()
+        Request::Logs(wanted) if wanted.iter().any(|one| one.centre == centre) => {
+            let part = LogPart { centre, events: vec![event.clone(); 20] };
+            Answer::Logs(vec![part]).encode()
         }
         _ => honest.encode(),
     });

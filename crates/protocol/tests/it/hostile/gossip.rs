@@ -8,11 +8,17 @@ use baraza_protocol::{
     screen::screen,
     service::OFFENCES_MAX,
     store::{Store, StoreRead},
+    wire::Gossip,
 };
-use baraza_record::{Audience, NetworkId, WireRecord, codec};
+use baraza_record::{Audience, NetworkId, VerifiedRecord, WireRecord};
 
 use super::victim::Victim;
 use crate::fixture::{bare, go_on, head};
+
+/// Returns the message that carries a record.
+fn message(record: &VerifiedRecord) -> Vec<u8> {
+    Gossip::Record(record.to_wire()).encode()
+}
 
 impl Victim {
     /// Connects `peer`, whose comparison is never answered.
@@ -46,27 +52,27 @@ fn only_what_is_new_and_of_a_known_signer_is_passed_on() {
     let mut victim = Victim::new();
     victim.connect(&bob);
     let chain = alice.chain(5);
-    assert_eq!(victim.hear(&bob, chain[0].encode()), Verdict::Ignore, "no log is held");
+    assert_eq!(victim.hear(&bob, message(&chain[0])), Verdict::Ignore, "no log is held");
     let mut store = victim.service.store().clone();
     ingest::ingest_identity(&mut store, &alice.event.encode()).unwrap();
     store.commit().unwrap();
     let mut victim = victim.with(store);
     victim.connect(&bob);
 
-    assert_eq!(victim.hear(&bob, bare(&chain[0]).encode()), Verdict::Accept);
-    assert_eq!(victim.hear(&bob, chain[0].encode()), Verdict::Ignore, "only the body is new");
+    assert_eq!(victim.hear(&bob, message(&bare(&chain[0]))), Verdict::Accept);
+    assert_eq!(victim.hear(&bob, message(&chain[0])), Verdict::Ignore, "only the body is new");
     assert!(victim.service.is_complete(), "but it is kept");
-    assert_eq!(victim.hear(&bob, chain[0].encode()), Verdict::Ignore);
-    assert_eq!(victim.hear(&bob, chain[2].encode()), Verdict::Accept, "others may lack just this");
+    assert_eq!(victim.hear(&bob, message(&chain[0])), Verdict::Ignore);
+    assert_eq!(victim.hear(&bob, message(&chain[2])), Verdict::Accept, "others may lack just this");
     assert_eq!(victim.service.store().counts().records, 1, "it leaves a gap");
-    assert_eq!(victim.hear(&bob, chain[1].encode()), Verdict::Accept);
-    assert_eq!(victim.hear(&bob, stranger.chain(1)[0].encode()), Verdict::Ignore);
+    assert_eq!(victim.hear(&bob, message(&chain[1])), Verdict::Accept);
+    assert_eq!(victim.hear(&bob, message(&stranger.chain(1)[0])), Verdict::Ignore);
     let fork = go_on(&alice, head(&chain[0]), 1, "other");
-    assert_eq!(victim.hear(&bob, fork[0].encode()), Verdict::Accept, "all should know of a fork");
-    assert_eq!(victim.hear(&bob, chain[2].encode()), Verdict::Ignore, "and of nothing behind it");
+    assert_eq!(victim.hear(&bob, message(&fork[0])), Verdict::Accept, "all should know of a fork");
+    assert_eq!(victim.hear(&bob, message(&chain[2])), Verdict::Ignore, "and of nothing behind it");
     let audience = Audience::Network(NetworkId([1; 32]), [1; 16]);
     let closed = Author { audience, ..alice.clone() };
-    assert_eq!(victim.hear(&bob, closed.chain(1)[0].encode()), Verdict::Reject);
+    assert_eq!(victim.hear(&bob, message(&closed.chain(1)[0])), Verdict::Reject);
     assert_eq!(victim.service.store().counts().records, 3);
 }
 
@@ -77,7 +83,7 @@ fn who_sends_forgeries_is_sent_away_and_its_messages_are_ignored() {
     victim.connect(&mallory);
     let forged = |n: u8| {
         let wire = alice.chain(1)[0].to_wire();
-        codec::encode(&WireRecord { signature: Some([n; 64]), ..wire })
+        Gossip::Record(WireRecord { signature: Some([n; 64]), ..wire }).encode()
     };
     for n in 0..OFFENCES_MAX as u8 {
         assert!(!victim.sent_away);
@@ -99,7 +105,7 @@ fn a_flood_is_looked_at_within_an_allowance() {
     victim.connect(&mallory);
     let accepted = |victim: &mut Victim, from: usize, to: usize| {
         let chain = alice.chain(to as u64);
-        let heard = chain[from..].iter().map(|record| victim.hear(&mallory, record.encode()));
+        let heard = chain[from..].iter().map(|record| victim.hear(&mallory, message(record)));
         heard.filter(|verdict| *verdict == Verdict::Accept).count()
     };
     assert_eq!(accepted(&mut victim, 0, 300), 256);

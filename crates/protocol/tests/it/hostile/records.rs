@@ -155,9 +155,9 @@ fn feeds_of_unknown_signers_are_kept_in_small_numbers() {
     victim.meet_honest(&junk);
 }
 
-//  alice signed three branches:  1 - 2 - 3     the victim has 2' 3' and knows of 3'', the
-//                                 \   \ 3''    peer has 2 3 and knows of 3'': for both the
-//                                  2' - 3'     feed forks at 3, and neither knows it all
+//  alice signed three branches:  1 - 2 - 3     the victim has 2' 3' and was shown 3'', which
+//                                 \   \ 3''    follows nothing that it holds; for the peer,
+//                                  2' - 3'     with 2 3 and 3'', the feed forks at 3
 #[test]
 fn a_fork_that_is_known_does_not_hide_one_before_it() {
     let alice = Author::new(1);
@@ -166,7 +166,7 @@ fn a_fork_that_is_known_does_not_hide_one_before_it() {
     let mut ours = store_of(&[&alice, &Author::new(100)]);
     take(&mut ours, &chain[..1]);
     take(&mut ours, &go_on(&alice, head(&chain[0]), 2, "other"));
-    assert_eq!(take(&mut ours, &third).forked, Some(3));
+    assert_eq!(take(&mut ours, &third).diverged, Some(3));
     let mut theirs = store_of(&[&alice, &Author::new(100)]);
     take(&mut theirs, &chain);
     assert_eq!(take(&mut theirs, &third).forked, Some(3));

@@ -5,6 +5,7 @@ use baraza_protocol::{
     command::Reply,
     store::{ShelfName, Store, StoreRead},
 };
+use baraza_reconcile::Head;
 use baraza_record::{CentreId, EventId, codec};
 
 use super::{Sim, node::publish, seeds};
@@ -67,6 +68,8 @@ fn keep_newer_log(sim: &mut Sim, node: usize) {
     let event = [2_u8, 0, 77];
     let signed = codec::encode(&(event.to_vec(), Vec::<(u8, [u8; 64])>::new()));
     store.put_identity(&CentreId([7; 32]), 0, &EventId([7; 32]), &signed).unwrap();
+    let head = Head { seq: 1, id: [7; 32], forked: false };
+    store.put_identity_head(&CentreId([7; 32]), head).unwrap();
     store.commit().unwrap();
     sim.restore(node, &store);
 }
