@@ -147,6 +147,8 @@ async fn a_blocked_centre_appears_nowhere_but_where_policy_is_explained() {
         format!("/v1/records/{id}/raw"),
         format!("/v1/centres/{centre}"),
         format!("/v1/centres/{centre}/log"),
+        format!("/v1/centres/{centre}/events"),
+        format!("/v1/centres/{centre}/feeds"),
     ] {
         let said = kenya.get(&path).await.fails(404, "not-found");
         assert!(said.contains("is blocked on this node"), "{path}: {said}");
