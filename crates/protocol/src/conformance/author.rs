@@ -26,8 +26,7 @@ pub struct Author {
 impl Author {
     /// Makes the author with this number, who writes for everybody.
     pub fn new(number: u8) -> Self {
-        let key = |role: u8| SecretKey::from_seed([number; 32].map(|byte| byte ^ role));
-        let (root, next, operator) = (key(0x40), key(0x80), key(0xc0));
+        let [root, next, operator] = [0x40, 0x80, 0xc0].map(|role| Self::secret(number, role));
         let rights = Capabilities::PUBLISH.and(Capabilities::NODE);
         let event = Inception {
             version: EVENT_VERSION,
@@ -51,6 +50,11 @@ impl Author {
         };
         let event = event.sign(&[&root]);
         Self { key: operator, event, audience: Audience::Public }
+    }
+
+    /// Returns the key of the centre with this number for a role.
+    pub(super) fn secret(number: u8, role: u8) -> SecretKey {
+        SecretKey::from_seed([number; 32].map(|byte| byte ^ role))
     }
 
     /// Returns the id of the centre.
