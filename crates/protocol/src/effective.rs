@@ -20,6 +20,7 @@ use baraza_record::{
 use serde_json::Value;
 
 use crate::{
+    erasure::{self, Erasure},
     index::IndexDoc,
     ingest::log_of,
     policy::Rules,
@@ -70,7 +71,9 @@ pub struct View {
     pub standing: Standing,
     /// The retraction in force, whatever the standing.
     pub retracted_by: Option<RecordId>,
-    /// Its body, if that is held and is a JSON object.
+    /// The erasure in force: the body is hidden at once, wherever it still is.
+    pub erasure: Option<Erasure>,
+    /// Its body, if that is held, is a JSON object and is not to be erased.
     pub body: Option<Body>,
     /// What is wrong with the body.
     pub problems: Vec<Problem>,
@@ -85,6 +88,8 @@ pub struct Version {
     pub place: Place,
     /// Author's time.
     pub created_ms: Timestamp,
+    /// The version that it says it replaces, if its body is held.
+    pub supersedes: Option<RecordId>,
 }
 
 /// What an index does to follow a change.
@@ -145,6 +150,11 @@ impl<'a> Effective<'a> {
             return Ok(None);
         };
         let retracted_by = self.retraction(&record)?;
+        let erasure = match retracted_by {
+            Some(_) => erasure::of(reader, &entry.id, &record.header().centre)?,
+            None => None,
+        };
+        let record = if erasure.is_some() { record.without_payload() } else { record };
         let (body, problems) = read_body(&record);
         let forked = place.branch == Branch::Other || feed.fork.is_some_and(|at| at <= place.seq);
         let hidden = self.rules.and_then(|rules| rules.hides(&feed.centre, &entry.id));
@@ -166,7 +176,7 @@ impl<'a> Effective<'a> {
             Standing::Current
         };
         let place = *place;
-        Ok(Some(View { place, entry, record, standing, retracted_by, body, problems }))
+        Ok(Some(View { place, entry, record, standing, retracted_by, erasure, body, problems }))
     }
 
     /// Returns the versions in force of the series that `record` belongs to: the first version
@@ -199,7 +209,8 @@ impl<'a> Effective<'a> {
             let Some(other) = self.reader.record(&place)? else { continue };
             if other.header().kind != Kind::RETRACTION && self.may_write(&other)? {
                 let created_ms = other.header().created_ms;
-                versions.push(Version { id: other.id(), place, created_ms });
+                let supersedes = supersedes(&other);
+                versions.push(Version { id: other.id(), place, created_ms, supersedes });
             }
         }
         // A first version never replaces another one, whatever its author's clock said.
@@ -281,6 +292,26 @@ pub fn needed(kind: Kind) -> Capabilities {
         Kind::ACCREDITATION => Capabilities::ACCREDIT,
         _ => Capabilities::PUBLISH,
     }
+}
+
+/// Returns the versions that were written beside each other: they replace the same one, and
+/// none of them knows of the others.
+pub fn concurrent(versions: &[Version]) -> Vec<RecordId> {
+    let mut siblings: BTreeMap<RecordId, Vec<RecordId>> = BTreeMap::new();
+    for version in versions {
+        if let Some(earlier) = version.supersedes {
+            siblings.entry(earlier).or_default().push(version.id);
+        }
+    }
+    siblings.into_values().filter(|group| 1 < group.len()).flatten().collect()
+}
+
+/// Returns the record that a body says it replaces.
+fn supersedes(record: &SignedRecord) -> Option<RecordId> {
+    let body = body::parse_body(&record.payload()?.body).ok()?;
+    let links = body.get("links")?.as_array()?;
+    let link = links.iter().find(|link| link.get("rel") == Some(&"supersedes".into()))?;
+    link.get("target")?.as_str()?.parse().ok()
 }
 
 /// Returns the title of a body: one line, empty if there is none.

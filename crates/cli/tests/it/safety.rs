@@ -126,6 +126,7 @@ fn record() -> RecordView {
         signer: PublicKey([1; 32]),
         body_bytes: 3,
         series: SeriesView::default(),
+        erasure: None,
         holders: Holders::default(),
     }
 }
