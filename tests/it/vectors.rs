@@ -3,8 +3,9 @@
 //! Each file of `tests/vectors/baraza-1` has cases with an input and what follows from it. A
 //! test computes that anew from the input and compares. `BARAZA_BLESS=1 cargo test -p baraza-tests`
 //! writes what was computed into the files; a changed value is a change of the format.
-//! Spec: docs/PROTOCOL.md, sections 2, 3, 5, 6.1 and 8.1.
+//! Spec: docs/PROTOCOL.md, sections 2, 3, 4.5, 5, 6.1 and 8.1.
 
+mod accreditation;
 mod input;
 mod refused;
 
@@ -152,6 +153,11 @@ fn records_have_these_bytes() {
             "wire_without_signature": input::hex(&codec::encode(&unsigned)),
         })
     });
+}
+
+#[test]
+fn nations_say_this_of_a_centre() {
+    check("accreditation", accreditation::deciding);
 }
 
 #[test]
