@@ -18,13 +18,14 @@ use baraza_protocol::{
     Config, Effect, Input, Service,
     answer::answer,
     net::{NetEffect, NetEvent},
+    policy::{Policy, Trust},
     screen::screen,
     service::{CallId, ServiceError},
     store::{Store, StoreRead},
     wire::{Answer, Request},
 };
 use baraza_record::CentreId;
-use baraza_server::Call;
+use baraza_server::{Call, Load, Loaded};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, mpsc, oneshot, watch},
@@ -73,6 +74,9 @@ struct Loop<S: Store> {
     replies: BTreeMap<CallId, oneshot::Sender<baraza_protocol::command::Reply>>,
     changes: watch::Sender<u64>,
     last_call: CallId,
+    load: Load,
+    /// What the service was last told of policy and trust.
+    told: Option<(Arc<Policy>, Arc<Trust>)>,
 }
 
 impl<S: Store + Send + 'static> Engine<S> {
@@ -81,13 +85,14 @@ impl<S: Store + Send + 'static> Engine<S> {
         store: S,
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
+        load: Load,
     ) -> Result<Self, ServiceError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());
         let stop = CancellationToken::new();
         let service = Service::new(store, config, clock::now())?;
-        let work = Loop {
+        let mut work = Loop {
             service,
             inputs: inputs_out,
             calls: calls_out,
@@ -95,7 +100,10 @@ impl<S: Store + Send + 'static> Engine<S> {
             replies: BTreeMap::new(),
             changes,
             last_call: 0,
+            load,
+            told: None,
         };
+        work.tell_rules();
         let (handle, stopping) = (Handle::current(), stop.clone());
         let thread = std::thread::Builder::new()
             .name("service".into())
@@ -134,15 +142,30 @@ impl<S: Store> Loop<S> {
                     break;
                 }
             }
+            self.tell_rules();
             self.commit();
         }
         self.commit();
         self.service.into_store()
     }
 
+    /// Tells the service of policy and trust if they have changed. It wakes up every second, so
+    /// that a file that changed counts soon, and at the next call in any case.
+    fn tell_rules(&mut self) {
+        let Loaded { policy, trust, .. } = (self.load)();
+        let same = self.told.as_ref().is_some_and(|(known, trusted)| {
+            Arc::ptr_eq(known, &policy) && Arc::ptr_eq(trusted, &trust)
+        });
+        if !same {
+            self.told = Some((Arc::clone(&policy), Arc::clone(&trust)));
+            self.service.handle(Input::Rules(policy, trust), clock::now());
+        }
+    }
+
     /// Handles a call after every input that was there before it: a key that was unlocked
     /// is at hand when the next call publishes.
     fn take_call(&mut self, call: Call) {
+        self.tell_rules();
         for _ in 0..INPUTS_MAX {
             let Ok(input) = self.inputs.try_recv() else { break };
             self.service.handle(input, clock::now());

@@ -15,7 +15,9 @@ use baraza_protocol::{
 };
 use baraza_record::SecretKey;
 use baraza_search::TantivyIndex;
-use baraza_server::{App, Defaults, NodeFacts, ServiceHandle, Staff, UnlockError, router};
+use baraza_server::{
+    App, Defaults, NodeFacts, RulesSource, ServiceHandle, Staff, UnlockError, router,
+};
 use baraza_store::{LedgerReader, LedgerStore, OpenError, Options, OwnHeads, RecoveryReport};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::sync::CancellationToken;
@@ -76,7 +78,8 @@ impl Node {
             bootstrap: purpose.bootstrap,
             key_blocked,
         };
-        let engine = Engine::start(store, config, purpose.effects)
+        let source = rules::open(home)?;
+        let engine = Engine::start(store, config, purpose.effects, source.loader())
             .map_err(|error| ErrorBody::new(ErrorCode::Store, error.to_string()))?;
         let index = TantivyIndex::open(&home.index()).map_err(|error| {
             ErrorBody::new(ErrorCode::Store, error.to_string()).with_hint(format!(
@@ -85,7 +88,7 @@ impl Node {
             ))
         })?;
         let index = Arc::new(index);
-        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone())?;
+        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone(), source)?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -218,6 +221,7 @@ fn facts(
     daemon: bool,
     warnings: Vec<Warning>,
     inputs: mpsc::Sender<Input>,
+    rules: RulesSource,
 ) -> Result<NodeFacts, ErrorBody> {
     let operator = home.keys().join(keys::OPERATOR);
     let unlock = move |passphrase: &str| match keys::load(&operator, Some(passphrase)) {
@@ -252,7 +256,7 @@ fn facts(
         unlock: Arc::new(unlock),
         staff,
         notices,
-        rules: rules::open(home)?,
+        rules,
     })
 }
 

@@ -50,6 +50,7 @@ struct PolicyFile {
 enum UnaccreditedWord {
     Carry,
     Quarantine,
+    Drop,
 }
 
 #[derive(Debug, Deserialize)]
@@ -254,6 +255,7 @@ fn read_policy(path: &Path, text: &str) -> Result<Policy, ErrorBody> {
         unaccredited: match file.unaccredited {
             UnaccreditedWord::Carry => Unaccredited::Carry,
             UnaccreditedWord::Quarantine => Unaccredited::Quarantine,
+            UnaccreditedWord::Drop => Unaccredited::Drop,
         },
         stale_mark_days: file.stale_mark_days,
         overrides: overrides.collect::<Result<_, _>>()?,
@@ -306,6 +308,8 @@ mod tests {
         };
         assert_eq!(read, Ok(expected));
         assert_eq!(policy(""), Ok(Policy::default()), "an empty file is the default");
+        let drop = Policy { unaccredited: Unaccredited::Drop, ..Policy::default() };
+        assert_eq!(policy("unaccredited = \"drop\""), Ok(drop));
     }
 
     #[test]

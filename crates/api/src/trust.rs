@@ -112,7 +112,7 @@ pub struct OverrideView {
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyView {
-    /// `carry` or `quarantine`.
+    /// `carry`, `quarantine` or `drop`.
     pub unaccredited: String,
     /// Days after which a nation's news is marked as old.
     pub stale_mark_days: u64,
@@ -122,6 +122,9 @@ pub struct PolicyView {
     pub nations: Vec<TrustedNation>,
     /// Centres and records released from quarantine.
     pub released: usize,
+    /// Feeds that are known to be kept out by `drop`.
+    #[serde(default)]
+    pub declined_feeds: usize,
     /// Why a newer file is not in force, if so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,

@@ -136,6 +136,9 @@ pub struct Imported {
     pub rejected: u64,
     /// Records that do not connect to what is held.
     pub gaps: u64,
+    /// Records that the policy of this node declines.
+    #[serde(default)]
+    pub declined: u64,
 }
 
 /// An operator key of a centre.

@@ -167,6 +167,8 @@ pub struct Imported {
     pub rejected: u64,
     /// Records whose predecessors are not held, so that they cannot be placed.
     pub gaps: u64,
+    /// Records that policy declines.
+    pub declined: u64,
 }
 
 /// How the service is.
@@ -202,6 +204,8 @@ pub struct ServiceStatus {
     pub agreed_ms: Option<Timestamp>,
     /// Latest failures of dials: address and reason, newest last.
     pub dial_failures: Vec<(String, String)>,
+    /// Feeds that are known to be kept out by policy.
+    pub declined_feeds: usize,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
 }

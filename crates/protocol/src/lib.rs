@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod effective;
 mod entropy;
 pub mod erasure;
+pub mod gate;
 pub mod holders;
 pub mod index;
 pub mod ingest;

@@ -36,6 +36,8 @@ pub enum Unaccredited {
     Carry,
     /// They are kept and passed on, and not shown until they are released.
     Quarantine,
+    /// Nothing more of them is taken; what is held already is as in quarantine.
+    Drop,
 }
 
 /// What an override does.
@@ -174,13 +176,21 @@ impl Rules {
         }
         match self.policy.unaccredited {
             Unaccredited::Carry => (Verdict::Shown, Reason::Default(Unaccredited::Carry)),
-            Unaccredited::Quarantine if ids.iter().any(|id| self.trust.released.contains(id)) => {
+            _ if ids.iter().any(|id| self.trust.released.contains(id)) => {
                 (Verdict::Shown, Reason::Released)
             }
-            Unaccredited::Quarantine => {
-                (Verdict::Quarantined, Reason::Default(Unaccredited::Quarantine))
-            }
+            hiding => (Verdict::Quarantined, Reason::Default(hiding)),
         }
+    }
+
+    /// Returns whether nobody vouches for a centre: neither the operator nor a pinned nation.
+    pub fn is_stranger(&self, centre: &CentreId) -> bool {
+        let trusts = || self.policy.find(Action::Trust, &[centre.0], &day(self.now)).is_some();
+        *centre != self.own
+            && self.trust.pins.iter().all(|pin| pin.nation != *centre)
+            && self.accreditations.accredits(centre).is_none()
+            && !self.trust.released.contains(&centre.0)
+            && !trusts()
     }
 
     /// Returns the standing of a record that policy hides.
@@ -240,10 +250,18 @@ impl Rules {
             Reason::Default(Unaccredited::Quarantine) => {
                 chain.push("default: records without accreditation are in quarantine".to_owned());
             }
+            Reason::Default(Unaccredited::Drop) => chain.push(
+                "default: nothing more is taken without accreditation, and what is held is in \
+                 quarantine"
+                    .to_owned(),
+            ),
             _ => (),
         }
         chain.push(match verdict {
             Verdict::Shown => "so it is shown".to_owned(),
+            Verdict::Quarantined if reason == Reason::Default(Unaccredited::Drop) => {
+                "so nothing more of it is taken, and what is held is not shown".to_owned()
+            }
             Verdict::Quarantined => "so it is kept and passed on, and not shown".to_owned(),
             Verdict::Blocked => "so it is kept and passed on, and shown nowhere".to_owned(),
         });

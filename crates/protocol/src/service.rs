@@ -14,8 +14,12 @@ mod erasures;
 mod gossip;
 mod links;
 mod offences;
+mod rules;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use baraza_identity::Log;
 use baraza_record::{CentreId, FeedId, SecretKey, Timestamp};
@@ -23,8 +27,10 @@ use baraza_record::{CentreId, FeedId, SecretKey, Timestamp};
 use crate::{
     command::{Command, Refusal, Reply},
     entropy::Entropy,
+    gate::Gate,
     ingest::Rejection,
     net::{NetEffect, NetEvent, Peer, RequestId, Token},
+    policy::{Policy, Trust},
     screen::{Gossiped, Screened},
     session::{Claims, Session},
     store::{FeedHead, Store, StoreError},
@@ -99,6 +105,8 @@ pub enum Input {
     },
     /// The operator key is at hand.
     Unlocked(SecretKey),
+    /// What the operator wrote down and whom it trusts: at the start and after each change.
+    Rules(Arc<Policy>, Arc<Trust>),
 }
 
 /// Something to do.
@@ -125,6 +133,7 @@ pub struct Service<S: Store> {
     links: Links,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
+    gate: Arc<Gate>,
     erasures: Erasures,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
@@ -167,6 +176,7 @@ impl<S: Store> Service<S> {
             links,
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            gate: Arc::new(Gate::new(centre, now)),
             erasures: Erasures::default(),
             effects: VecDeque::new(),
             own_head: None,
@@ -205,6 +215,7 @@ impl<S: Store> Service<S> {
                 self.command(call, command);
                 Ok(())
             }
+            Input::Rules(policy, trust) => self.set_rules(policy, trust),
             Input::Unlocked(key) => {
                 self.signer = Some(key);
                 Ok(())

@@ -12,17 +12,22 @@
 //! Spec: docs/PROTOCOL.md, section 6.
 
 mod claims;
+mod entry;
 mod plan;
 mod records;
 mod take;
 
 pub use claims::{CLAIM_MS, Claims};
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use baraza_record::{CentreId, FeedId, Seq, Timestamp, VerifiedRecord};
 
 use crate::{
+    gate::Gate,
     ingest::IngestError,
     net::{Peer, RequestId},
     screen::Screened,
@@ -115,6 +120,8 @@ pub struct Session {
     early_bytes: usize,
     active_at: Timestamp,
     outcome: Option<Outcome>,
+    /// What policy keeps out; nothing if there is none.
+    gate: Option<Arc<Gate>>,
 }
 
 /// What is still to be asked, most urgent first.
@@ -202,6 +209,7 @@ impl Session {
             early_bytes: 0,
             active_at: now,
             outcome: None,
+            gate: None,
         }
     }
 

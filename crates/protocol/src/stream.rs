@@ -6,6 +6,8 @@
 //! Not here: finding frames in bytes (`baraza_record::frame`).
 //! Spec: docs/PROTOCOL.md, section 8.
 
+use std::sync::Arc;
+
 use baraza_identity::SignedEvent;
 use baraza_record::{
     ANCHOR_HEADERS_MAX, CentreId, Payload, RecordId, SignedRecord, Timestamp, VerifiedRecord,
@@ -15,6 +17,7 @@ use baraza_record::{
 
 use crate::{
     command::Imported,
+    gate::Gate,
     ingest::{self, IngestError, Ingested},
     store::{Branch, Place, Store, StoreError},
 };
@@ -39,13 +42,21 @@ pub struct Intake {
     done: Imported,
     now: Timestamp,
     replay: bool,
+    /// What policy keeps out; nothing if there is none.
+    gate: Option<Arc<Gate>>,
 }
 
 impl Intake {
     /// Starts on frames from elsewhere; `now` is the arrival time of what comes.
     pub fn new(now: Timestamp) -> Self {
         let (run, bodies, done) = (Vec::new(), Vec::new(), Imported::default());
-        Self { run, bodies, events: None, done, now, replay: false }
+        Self { run, bodies, events: None, done, now, replay: false, gate: None }
+    }
+
+    /// Has only what passes `gate` taken.
+    #[must_use]
+    pub fn through(self, gate: &Arc<Gate>) -> Self {
+        Self { gate: Some(Arc::clone(gate)), ..self }
     }
 
     /// Starts on our own ledger: its clock and erase frames count.
@@ -81,8 +92,10 @@ impl Intake {
             // An erased body stays where it was, as zeros.
             Frame::Payload { payload, .. } if frame::is_erased(&payload) => Ok(()),
             Frame::Payload { record, payload } => {
+                let declined = self.declined(&record);
                 match self.run.iter_mut().rev().find(|header| header.id() == record) {
                     Some(header) => header.attach(payload),
+                    None if declined => (),
                     None => self.bodies.push((record, payload)),
                 }
                 match BODIES_MAX < self.bodies.len() {
@@ -223,9 +236,18 @@ impl Intake {
                 VerifiedRecord::verify_range(run).unwrap_or_default()
             }
         };
+        if self.gate.as_ref().is_some_and(|gate| gate.declines_run(&verified)) {
+            self.done.declined += verified.len() as u64;
+            return Ok(rest);
+        }
         let done = ingest::ingest_range(store, &verified, self.now)?;
         self.count(&done, verified.len());
         Ok(rest)
+    }
+
+    /// Returns whether this is the body or signature of a record that was just declined.
+    fn declined(&self, id: &RecordId) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.just_declined(id))
     }
 
     fn count(&mut self, done: &Ingested, records: usize) {
@@ -245,7 +267,7 @@ impl Intake {
         signature: &baraza_record::sign::Signature,
     ) -> Result<(), StoreError> {
         let Some(place) = place_of(store, &id)? else {
-            self.done.rejected += 1;
+            self.done.rejected += u64::from(!self.declined(&id));
             return Ok(());
         };
         let Some(record) = store.record(&place)? else { return Ok(()) };

@@ -51,6 +51,11 @@ impl RulesSource {
         Self { load, save, clock, cache: Cache::default(), changing: Mutex::new(()) }
     }
 
+    /// Returns how to read what is in force.
+    pub fn loader(&self) -> Load {
+        Arc::clone(&self.load)
+    }
+
     /// Returns what is in force.
     pub(crate) fn loaded(&self) -> Loaded {
         (self.load)()

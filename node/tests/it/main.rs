@@ -11,6 +11,7 @@ mod crash;
 mod drafts;
 mod erasure;
 mod exchange;
+mod gate;
 mod harness;
 mod policy;
 mod staff;

@@ -240,7 +240,8 @@ fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<
     let came: Imported = serde_json::from_slice(&reply.body).map_err(|error| {
         failure(ErrorCode::Internal, format!("the node's reply does not parse: {error}"))
     })?;
-    let Imported { inserted, duplicates, held, bodies, identities, rejected, gaps } = came;
+    let Imported { inserted, duplicates, held, bodies, identities, rejected, gaps, declined } =
+        came;
     sum.inserted += inserted;
     sum.duplicates += duplicates;
     sum.held += held;
@@ -248,6 +249,7 @@ fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<
     sum.identities += identities;
     sum.rejected += rejected;
     sum.gaps += gaps;
+    sum.declined += declined;
     Ok(())
 }
 
@@ -260,6 +262,7 @@ fn in_words(imported: &Imported) -> String {
         (imported.identities, count(imported.identities, "new identity", "new identities")),
         (imported.rejected, format!("{} not authentic and refused", records(imported.rejected))),
         (imported.gaps, format!("{} without what comes before", records(imported.gaps))),
+        (imported.declined, format!("{} declined by policy", records(imported.declined))),
     ];
     let parts = parts.into_iter().filter(|(value, _)| *value != 0).map(|(_, text)| text);
     let new = count(imported.inserted, "new record", "new records");

@@ -143,7 +143,7 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     let countries: Vec<_> =
         policy.nations.iter().map(|nation| country_name(&nation.country)).collect();
     let mut facts = Facts::default();
-    facts.add("Unaccredited", Safe(&policy.unaccredited).to_string());
+    facts.add("Unaccredited", unaccredited(policy));
     facts.add("Old news", format!("marked after {} days", number(policy.stale_mark_days)));
     facts.add(
         "Trusted",
@@ -169,6 +169,18 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     }
     shell.print("\n")?;
     shell.print_table(&table)
+}
+
+/// Says what becomes of records for which nobody vouches.
+fn unaccredited(policy: &PolicyView) -> String {
+    let word = Safe(&policy.unaccredited);
+    match (policy.unaccredited.as_str(), policy.declined_feeds as u64) {
+        ("drop", feeds) => format!(
+            "{word}: nothing more of them is taken ({} kept out so far); what is held is hidden",
+            count(feeds, "feed", "feeds")
+        ),
+        _ => word.to_string(),
+    }
 }
 
 fn explain(shell: &mut Shell<'_, '_>, explanation: &Explanation) -> Result<(), Failure> {

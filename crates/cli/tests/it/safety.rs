@@ -187,6 +187,7 @@ fn policy() -> PolicyView {
         overrides: vec![one],
         nations: vec![nation()],
         released: 1,
+        declined_feeds: 1,
         errors: vec![text()],
     }
 }

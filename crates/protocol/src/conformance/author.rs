@@ -32,6 +32,16 @@ impl Author {
     /// Makes the author with this number, whose operator key has these rights, and whose
     /// centre has as many root keys as must sign.
     pub fn with_rights(number: u8, rights: Capabilities, roots: u8) -> Self {
+        Self::with_role(number, Role::Centre, rights, roots)
+    }
+
+    /// Makes the nation with this number, which may accredit centres.
+    pub fn nation(number: u8) -> Self {
+        let rights = Capabilities::PUBLISH.and(Capabilities::NODE).and(Capabilities::ACCREDIT);
+        Self::with_role(number, Role::Nation(*b"KE"), rights, 1)
+    }
+
+    fn with_role(number: u8, role: Role, rights: Capabilities, roots: u8) -> Self {
         let (next, operator) = (Self::secret(number, 0x80), Self::secret(number, 0xc0));
         let roots: Vec<_> = (0..roots).map(|place| Self::root(number, place)).collect();
         let mut root_keys: Vec<_> = roots.iter().map(SecretKey::public).collect();
@@ -41,7 +51,7 @@ impl Author {
             kind: EventKind::INCEPTION,
             seq: 0,
             prev: None,
-            role: Role::Centre,
+            role,
             name: format!("Centre {number}"),
             country: Some(*b"KE"),
             root_threshold: u8::try_from(roots.len()).expect("made from such a number"),

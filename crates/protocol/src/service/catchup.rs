@@ -33,7 +33,7 @@ impl<S: Store> Service<S> {
         link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
         let tried = link.fruitless.clone().filter(|_| self.now < link.retry_at);
         let session = Session::new(peer, self.config.centre, tried, self.now);
-        self.sessions.insert(peer, session);
+        self.sessions.insert(peer, session.through(&self.gate));
         self.step(peer)
     }
 
@@ -196,6 +196,7 @@ impl<S: Store> Service<S> {
             link.conclude(&session, outcome, ours, now);
         }
         if gains != Gains::default() {
+            self.renew_rules()?;
             self.spread_news(Some(peer));
         }
         Ok(())

@@ -173,7 +173,7 @@ impl<S: Store> Service<S> {
     }
 
     fn import(&mut self, bytes: &[u8]) -> Result<Reply, Refusal> {
-        let mut intake = Intake::new(self.now);
+        let mut intake = Intake::new(self.now).through(&self.gate);
         for (_, frame) in baraza_record::frame::FrameReader::new(bytes).flatten() {
             intake.take(&mut self.store, frame)?;
         }
@@ -256,6 +256,7 @@ impl<S: Store> Service<S> {
             sessions: self.sessions.len(),
             agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
             dial_failures: self.links.failures.iter().cloned().collect(),
+            declined_feeds: self.gate.declined(),
             read_only: self.read_only.clone(),
         })
     }

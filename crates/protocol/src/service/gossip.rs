@@ -72,6 +72,9 @@ impl<S: Store> Service<S> {
         if header.audience != Audience::Public {
             return Ok(Verdict::Reject);
         }
+        if self.gate.declines(&header.centre) {
+            return Ok(Verdict::Ignore);
+        }
         let log = ingest::log_of(&self.store, &header.centre)?;
         let named = log
             .is_some_and(|log| log.capabilities(&header.signer, &header.identity_head).is_some());

@@ -299,6 +299,7 @@ impl<S: Store> Service<S> {
             return Ok(());
         }
         self.links.next_tick = self.now.plus_ms(TICK_MS);
+        self.renew_rules()?;
         if self.links.online {
             self.dial_due()?;
         }

@@ -190,11 +190,13 @@ impl Session {
             }
             // First what lies before a part that waits; or more and more of them would wait.
             let waiting = self.early.range((feed, 0)..(feed, wanted.from)).next().is_some();
-            if waiting || !claims.take(feed, self.peer, now) {
+            let wary = self.is_wary_of(chain);
+            if waiting || (wary && coming) || !claims.take(feed, self.peer, now) {
                 passed.push(wanted);
                 continue;
             }
-            let room = (self.batch_records - records).min(RANGE_RECORDS_MAX);
+            let most = if wary { 1 } else { RANGE_RECORDS_MAX };
+            let room = (self.batch_records - records).min(most);
             if room <= wanted.to - wanted.from {
                 let rest = Wanted { from: wanted.from + room, ..wanted };
                 self.tasks.ranges.push_front(rest);

@@ -234,6 +234,9 @@ impl Session {
     fn compare_head<S: Store>(&mut self, head: &HeadEntry, store: &S) -> Result<bool, TakeError> {
         let feed = head.feed;
         let state = store.feed(&feed)?;
+        if self.declines_feed(&feed, state.as_ref()) {
+            return Ok(false);
+        }
         let (chain, fork) = state.map_or((0, None), |state| (state.chain.seq, state.fork));
         let evident = fork.is_some_and(|fork| fork <= head.seq.saturating_add(1));
         if head.forked && !evident {

@@ -73,6 +73,7 @@ pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imp
             identities: done.identities,
             rejected: done.rejected,
             gaps: done.gaps,
+            declined: done.declined,
         })),
         _ => Err(Failure::odd_reply()),
     }

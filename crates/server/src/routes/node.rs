@@ -82,7 +82,7 @@ pub(crate) async fn unlock(
     app.read(open).await.map(|()| Json(json!({})))
 }
 
-async fn service_status(app: &App) -> Result<ServiceStatus, Failure> {
+pub(crate) async fn service_status(app: &App) -> Result<ServiceStatus, Failure> {
     match app.service.call(Command::Status).await? {
         Answer::Status(status) => Ok(*status),
         _ => Err(Failure::odd_reply()),

@@ -9,7 +9,7 @@ use baraza_protocol::{
     policy::{Action, Unaccredited, Verdict},
 };
 
-use super::{Node, Reply, trust::nations};
+use super::{Node, Reply, node::service_status, trust::nations};
 use crate::{
     input::{Id, Params},
     resolve,
@@ -18,7 +18,8 @@ use crate::{
 
 pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView> {
     params.finish()?;
-    let read = app.read(|app| {
+    let declined_feeds = service_status(&app).await?.declined_feeds;
+    let read = app.read(move |app| {
         let (rules, errors) = (app.rules()?, app.node.rules.loaded().errors);
         let overrides = rules.policy.overrides.iter().map(|one| OverrideView {
             id: baraza_record::RecordId(one.id),
@@ -33,11 +34,13 @@ pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView
             unaccredited: match rules.policy.unaccredited {
                 Unaccredited::Carry => "carry".to_owned(),
                 Unaccredited::Quarantine => "quarantine".to_owned(),
+                Unaccredited::Drop => "drop".to_owned(),
             },
             stale_mark_days: rules.policy.stale_mark_days,
             overrides: overrides.collect(),
             nations: nations(app, &rules)?,
             released: rules.trust.released.len(),
+            declined_feeds,
             errors: errors.into_iter().map(|error| error.message).collect(),
         })
     });

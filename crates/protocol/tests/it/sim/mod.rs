@@ -6,6 +6,7 @@
 mod converge;
 mod erasure;
 mod forks;
+mod gate;
 mod node;
 mod revocation;
 mod traffic;

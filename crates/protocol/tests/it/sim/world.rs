@@ -1,6 +1,9 @@
 //! The network between the nodes: links, delays, losses, partitions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use baraza_protocol::{
     Effect, Input, answer,
@@ -10,6 +13,7 @@ use baraza_protocol::{
         ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, NetEffect, NetEvent, Peer, REQUEST_BYTES_MAX,
         RequestId, Verdict,
     },
+    policy::{Policy, Trust},
     screen::screen,
     store::{Store, StoreRead},
     wire::{Answer, Request},
@@ -143,6 +147,11 @@ impl Sim {
 
     pub(crate) fn command(&mut self, node: usize, command: Command) {
         self.give(node, vec![Input::Command { call: 1, command }]);
+    }
+
+    /// Gives a node policy and trust.
+    pub(crate) fn rule(&mut self, node: usize, policy: Policy, trust: Trust) {
+        self.give(node, vec![Input::Rules(Arc::new(policy), Arc::new(trust))]);
     }
 
     pub(crate) fn publish(&mut self, node: usize, count: usize, bytes: usize) {

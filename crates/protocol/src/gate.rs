@@ -1,0 +1,149 @@
+//! The gate: what this node takes of centres for which nobody vouches.
+//!
+//! Invariant: what is kept out is asked for again once policy, trust or accreditation let it in.
+//! Our own centre, pinned nations, and centres that are trusted or accredited always pass.
+//! Not here: what is shown of what is held (`policy`), when it is renewed (`service`).
+//! Spec: docs/PROTOCOL.md, section 4.7.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use baraza_record::{CentreId, FeedId, RecordId, Timestamp, VerifiedRecord};
+
+use crate::{
+    accreditation::{Accreditations, Cache, day},
+    policy::{Policy, Rules, Trust, Unaccredited},
+    store::{FeedState, StoreError, StoreRead},
+};
+
+/// Most feeds of which a node remembers that policy keeps them out.
+///
+/// Heads name feeds, not centres: a feed that is not remembered costs one record at each
+/// session that walks the shelf. Source: docs/LIMITS.md.
+pub const DECLINED_MAX: usize = 100_000;
+
+/// What all sessions of a node, its gossip and its bundles pass.
+#[derive(Debug)]
+pub struct Gate {
+    cache: Cache,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    rules: Rules,
+    /// Feeds of centres that are declined and of which nothing is held.
+    declined: BTreeSet<FeedId>,
+    /// The run of a bundle that was declined last: more of it may come apart.
+    run: Vec<RecordId>,
+}
+
+impl Gate {
+    /// Makes the gate of a node of centre `own`, with the default policy.
+    pub fn new(own: CentreId, now: Timestamp) -> Self {
+        let rules = Rules {
+            own,
+            policy: Arc::default(),
+            trust: Arc::default(),
+            accreditations: Arc::new(Accreditations::default()),
+            now,
+        };
+        Self {
+            cache: Cache::default(),
+            state: Mutex::new(State { rules, declined: BTreeSet::new(), run: Vec::new() }),
+        }
+    }
+
+    /// Sets what the operator wrote down and whom it trusts; in force with the next
+    /// [`renew`](Self::renew).
+    pub fn set(&self, policy: Arc<Policy>, trust: Arc<Trust>) {
+        let mut state = self.state();
+        (state.rules.policy, state.rules.trust) = (policy, trust);
+        // No accreditation is the same object as the one that follows: all is decided anew.
+        state.rules.accreditations = Arc::new(Accreditations::default());
+    }
+
+    /// Reads again what the pinned nations say. Returns whether anybody's standing may have
+    /// changed since the last time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub fn renew(&self, reader: &dyn StoreRead, now: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let pins = state.rules.trust.counting(&state.rules.policy, now);
+        let accreditations = self.cache.get(reader, &pins)?;
+        let same = Arc::ptr_eq(&accreditations, &state.rules.accreditations)
+            && day(now) == day(state.rules.now);
+        (state.rules.accreditations, state.rules.now) = (accreditations, now);
+        if !same {
+            state.declined.clear();
+        }
+        Ok(!same)
+    }
+
+    /// Returns whether feeds may be declined, so that of one not known yet a first record is
+    /// asked for to see whose it is.
+    pub fn is_wary(&self) -> bool {
+        self.state().rules.policy.unaccredited == Unaccredited::Drop
+    }
+
+    /// Returns whether records of this centre are declined.
+    pub fn declines(&self, centre: &CentreId) -> bool {
+        self.state().declines(centre)
+    }
+
+    /// Returns whether nothing of a feed is to be asked for; `held` is what is held of it.
+    pub fn declines_feed(&self, feed: &FeedId, held: Option<&FeedState>) -> bool {
+        let state = self.state();
+        match held {
+            Some(held) => state.declines(&held.centre),
+            None => state.declined.contains(feed),
+        }
+    }
+
+    /// Returns whether a record of this feed is declined, and remembers the feed if so.
+    pub fn declines_record(&self, feed: FeedId, centre: &CentreId) -> bool {
+        let mut state = self.state();
+        let declines = state.declines(centre);
+        if declines && state.declined.len() < DECLINED_MAX {
+            state.declined.insert(feed);
+        }
+        declines
+    }
+
+    /// Returns whether a run of one feed out of a bundle is declined.
+    pub fn declines_run(&self, run: &[VerifiedRecord]) -> bool {
+        let mut state = self.state();
+        let declines = run.first().is_some_and(|first| state.declines(&first.header().centre));
+        if declines {
+            state.run = run.iter().map(|record| record.id()).collect();
+        }
+        declines
+    }
+
+    /// Returns whether this record was of the run that was declined last.
+    pub fn just_declined(&self, record: &RecordId) -> bool {
+        self.state().run.contains(record)
+    }
+
+    /// Returns how many feeds are remembered as declined.
+    pub fn declined(&self) -> usize {
+        self.state().declined.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn declines(&self, centre: &CentreId) -> bool {
+        self.rules.policy.unaccredited == Unaccredited::Drop && self.rules.is_stranger(centre)
+    }
+}

@@ -1,0 +1,38 @@
+//! Policy and trust as the service has them.
+//!
+//! Invariant: whoever becomes welcome is asked for at once: nobody has to ask twice.
+//! Not here: what the gate decides (`gate`), files (`node`).
+//! Spec: docs/PROTOCOL.md, section 4.7.
+
+use std::sync::Arc;
+
+use crate::{
+    policy::{Policy, Trust},
+    store::{Store, StoreError},
+};
+
+use super::Service;
+
+impl<S: Store> Service<S> {
+    /// Takes policy and trust from the operator.
+    pub(super) fn set_rules(
+        &mut self,
+        policy: Arc<Policy>,
+        trust: Arc<Trust>,
+    ) -> Result<(), StoreError> {
+        self.gate.set(policy, trust);
+        self.renew_rules()
+    }
+
+    /// Looks whether nations have said something new, and compares anew with everybody if so.
+    pub(super) fn renew_rules(&mut self) -> Result<(), StoreError> {
+        if self.gate.renew(&self.store, self.now)? {
+            let now = self.now;
+            for link in self.links.up.values_mut() {
+                link.forget_failures();
+                link.compare_by(now);
+            }
+        }
+        Ok(())
+    }
+}
