@@ -103,14 +103,14 @@ impl Author {
         text: &str,
         change: impl FnOnce(&mut Header),
     ) -> VerifiedRecord {
-        self.write_body(head, format!("{{\"text\":\"{text}\"}}"), change)
+        self.write_body(head, format!("{{\"text\":\"{text}\"}}").into_bytes(), change)
     }
 
     /// Signs a record behind `head` with this body; `change` has the last word on the header.
     pub fn write_body(
         &self,
         head: FeedHead,
-        body: String,
+        body: Vec<u8>,
         change: impl FnOnce(&mut Header),
     ) -> VerifiedRecord {
         let mut header = Header {
@@ -132,7 +132,7 @@ impl Author {
             body_commit: BodyCommit([0; 32]),
         };
         change(&mut header);
-        let payload = Payload { salt: [9; 16], body: body.into_bytes() };
+        let payload = Payload { salt: [9; 16], body };
         SignedRecord::sign(header, payload, &self.key)
     }
 

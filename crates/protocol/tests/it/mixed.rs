@@ -72,7 +72,7 @@ fn statements(subject: &Author) -> (Vec<Vec<u8>>, Vec<VerifiedRecord>) {
             "centre": subject.centre(), "status": status, "replaces": replaces,
             "schema": "accreditation/1",
         });
-        writer.write_body(after, body.to_string(), |header| {
+        writer.write_body(after, body.to_string().into_bytes(), |header| {
             (header.kind, header.identity_head) = (Kind::ACCREDITATION, event);
         })
     };
