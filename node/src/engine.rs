@@ -86,12 +86,14 @@ impl<S: Store + Send + 'static> Engine<S> {
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
         load: Load,
+        disk_bytes: Option<u64>,
     ) -> Result<Self, ServiceError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());
         let stop = CancellationToken::new();
-        let service = Service::new(store, config, clock::now())?;
+        let mut service = Service::new(store, config, clock::now())?;
+        disk_bytes.into_iter().for_each(|bytes| service.set_disk(bytes));
         let mut work = Loop {
             service,
             inputs: inputs_out,

@@ -79,7 +79,9 @@ impl Node {
             key_blocked,
         };
         let source = rules::open(home)?;
-        let engine = Engine::start(store, config, purpose.effects, source.loader())
+        let disk = rustix::fs::statvfs(home.path()).ok();
+        let disk_bytes = disk.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize));
+        let engine = Engine::start(store, config, purpose.effects, source.loader(), disk_bytes)
             .map_err(|error| ErrorBody::new(ErrorCode::Store, error.to_string()))?;
         let index = TantivyIndex::open(&home.index()).map_err(|error| {
             ErrorBody::new(ErrorCode::Store, error.to_string()).with_hint(format!(

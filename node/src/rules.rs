@@ -18,6 +18,7 @@ use baraza_api::{ErrorBody, ErrorCode, Warning};
 use baraza_protocol::{
     accreditation::Pin,
     policy::{Action, OVERRIDES_MAX, Override, Policy, STALE_MARK_DAYS, Trust, Unaccredited},
+    quota::Quotas,
 };
 use baraza_record::{CentreId, Timestamp, body, vocab};
 use baraza_server::{Loaded, RulesSource};
@@ -42,6 +43,7 @@ const TRUST_HEAD: &str = "\
 struct PolicyFile {
     unaccredited: UnaccreditedWord,
     stale_mark_days: u64,
+    quotas: QuotasEntry,
     r#override: Vec<OverrideEntry>,
 }
 
@@ -51,6 +53,15 @@ enum UnaccreditedWord {
     Carry,
     Quarantine,
     Drop,
+}
+
+/// Quotas as people write them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct QuotasEntry {
+    centres: u64,
+    new_centres_per_day: u32,
+    bytes: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,8 +102,16 @@ impl Default for PolicyFile {
         Self {
             unaccredited: UnaccreditedWord::Carry,
             stale_mark_days: STALE_MARK_DAYS,
+            quotas: QuotasEntry::default(),
             r#override: Vec::new(),
         }
+    }
+}
+
+impl Default for QuotasEntry {
+    fn default() -> Self {
+        let Quotas { centres, new_centres_per_day, bytes } = Quotas::default();
+        Self { centres, new_centres_per_day, bytes }
     }
 }
 
@@ -258,6 +277,11 @@ fn read_policy(path: &Path, text: &str) -> Result<Policy, ErrorBody> {
             UnaccreditedWord::Drop => Unaccredited::Drop,
         },
         stale_mark_days: file.stale_mark_days,
+        quotas: Quotas {
+            centres: file.quotas.centres,
+            new_centres_per_day: file.quotas.new_centres_per_day,
+            bytes: file.quotas.bytes,
+        },
         overrides: overrides.collect::<Result<_, _>>()?,
     })
 }
@@ -304,9 +328,15 @@ mod tests {
         let expected = Policy {
             unaccredited: Unaccredited::Quarantine,
             stale_mark_days: 30,
+            quotas: Quotas::default(),
             overrides: vec![block, trust],
         };
         assert_eq!(read, Ok(expected));
+        let quotas = Quotas { centres: 7, new_centres_per_day: 8, bytes: Some(9) };
+        let some = policy("[quotas]\ncentres = 7\nnew_centres_per_day = 8\nbytes = 9\n");
+        assert_eq!(some, Ok(Policy { quotas, ..Policy::default() }));
+        let one = policy("[quotas]\nbytes = 9\n").map(|policy| policy.quotas);
+        assert_eq!(one, Ok(Quotas { bytes: Some(9), ..Quotas::default() }));
         assert_eq!(policy(""), Ok(Policy::default()), "an empty file is the default");
         let drop = Policy { unaccredited: Unaccredited::Drop, ..Policy::default() };
         assert_eq!(policy("unaccredited = \"drop\""), Ok(drop));
@@ -320,6 +350,9 @@ mod tests {
             ("unacredited = \"carry\"".to_owned(), "unknown field `unacredited`"),
             ("\nunaccredited = \"hide\"".to_owned(), "line 2"),
             ("stale_mark_days = -1".to_owned(), "line 1"),
+            ("[quotas]\nbytes = \"10 %\"".to_owned(), "line 2"),
+            ("[quotas]\ncentres = 9\ncenters = 9".to_owned(), "line 3"),
+            ("[quotas]\nnew_centres_per_day = -1".to_owned(), "line 2"),
             ("[[override]]\naction = \"block\"".to_owned(), "missing field `id`"),
             ("[[override]]\nid = \"4aeb\"\naction = \"block\"".to_owned(), "line 2"),
             (entry("till = \"2027-01-01\""), "unknown field `till`"),

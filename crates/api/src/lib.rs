@@ -28,8 +28,8 @@ pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use trust::{
     AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
-    QuarantinedCentre, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
-    UntrustRequest,
+    QuarantinedCentre, QuotasView, Released, StatementView, TrustReply, TrustRequest,
+    TrustedNation, UntrustRequest,
 };
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,

@@ -109,6 +109,26 @@ pub struct OverrideView {
     pub until: Option<String>,
 }
 
+/// How much of the quotas centres use for which nobody vouches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotasView {
+    /// Centres held.
+    pub centres: u64,
+    /// How many may be.
+    pub centres_max: u64,
+    /// New ones that one peer brings in a day.
+    pub new_centres_per_day: u32,
+    /// Bytes that they take at most.
+    pub bytes: u64,
+    /// How many they may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u64>,
+    /// Centres that are known to be deferred.
+    pub deferred_centres: usize,
+    /// Feeds that are known to be deferred.
+    pub deferred_feeds: usize,
+}
+
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyView {
@@ -125,6 +145,9 @@ pub struct PolicyView {
     /// Feeds that are known to be kept out by `drop`.
     #[serde(default)]
     pub declined_feeds: usize,
+    /// How much of the quotas is used.
+    #[serde(default)]
+    pub quotas: QuotasView,
     /// Why a newer file is not in force, if so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     net::Peer,
+    quota::QuotaUse,
     store::{FeedHead, StoreError},
 };
 
@@ -206,6 +207,8 @@ pub struct ServiceStatus {
     pub dial_failures: Vec<(String, String)>,
     /// Feeds that are known to be kept out by policy.
     pub declined_feeds: usize,
+    /// How much centres for which nobody vouches take of what they may.
+    pub quotas: QuotaUse,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
 }

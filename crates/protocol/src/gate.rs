@@ -1,4 +1,4 @@
-//! The gate: what this node takes of centres for which nobody vouches.
+//! The gate: what this node takes of centres for which nobody vouches, its *strangers*.
 //!
 //! Invariant: what is kept out is asked for again once policy, trust or accreditation let it in.
 //! Our own centre, pinned nations, and centres that are trusted or accredited always pass.
@@ -13,11 +13,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use baraza_record::{CentreId, FeedId, RecordId, Timestamp, VerifiedRecord};
+use baraza_record::{CentreId, FeedId, RecordId, SignedRecord, Timestamp, VerifiedRecord};
 
 use crate::{
     accreditation::{Accreditations, Cache, day},
+    net::Peer,
     policy::{Policy, Rules, Trust, Unaccredited},
+    quota::{DISK_PART, Meter, QuotaUse},
     store::{FeedState, StoreError, StoreRead},
 };
 
@@ -41,6 +43,9 @@ struct State {
     declined: BTreeSet<FeedId>,
     /// The run of a bundle that was declined last: more of it may come apart.
     run: Vec<RecordId>,
+    meter: Meter,
+    /// What strangers share of the disk if the policy says nothing else.
+    disk_share: Option<u64>,
 }
 
 impl Gate {
@@ -55,7 +60,13 @@ impl Gate {
         };
         Self {
             cache: Cache::default(),
-            state: Mutex::new(State { rules, declined: BTreeSet::new(), run: Vec::new() }),
+            state: Mutex::new(State {
+                rules,
+                declined: BTreeSet::new(),
+                run: Vec::new(),
+                meter: Meter::default(),
+                disk_share: None,
+            }),
         }
     }
 
@@ -75,22 +86,61 @@ impl Gate {
     ///
     /// [`StoreError`].
     pub fn renew(&self, reader: &dyn StoreRead, now: Timestamp) -> Result<bool, StoreError> {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         let pins = state.rules.trust.counting(&state.rules.policy, now);
         let accreditations = self.cache.get(reader, &pins)?;
-        let same = Arc::ptr_eq(&accreditations, &state.rules.accreditations)
-            && day(now) == day(state.rules.now);
+        let new_day = day(now) != day(state.rules.now);
+        let same = Arc::ptr_eq(&accreditations, &state.rules.accreditations) && !new_day;
         (state.rules.accreditations, state.rules.now) = (accreditations, now);
         if !same {
             state.declined.clear();
+            state.meter.start(reader, &state.rules, new_day)?;
         }
+        state.meter.measure(reader, &state.rules, state.bytes_max())?;
         Ok(!same)
     }
 
     /// Returns whether feeds may be declined, so that of one not known yet a first record is
     /// asked for to see whose it is.
     pub fn is_wary(&self) -> bool {
-        self.state().rules.policy.unaccredited == Unaccredited::Drop
+        let state = self.state();
+        state.meter.defers() || state.rules.policy.unaccredited == Unaccredited::Drop
+    }
+
+    /// Says how many bytes the disk has.
+    pub fn set_disk(&self, bytes: u64) {
+        self.state().disk_share = Some(bytes / DISK_PART);
+    }
+
+    /// Returns whether nobody vouches for a centre.
+    pub fn is_stranger(&self, centre: &CentreId) -> bool {
+        self.state().rules.is_stranger(centre)
+    }
+
+    /// Returns how many more new centres for which nobody vouches are taken of a peer.
+    pub fn room(&self, peer: &Peer) -> usize {
+        let state = self.state();
+        state.meter.room(peer, &state.rules.policy.quotas)
+    }
+
+    /// Remembers a centre whose log is not taken now.
+    pub fn defer_centre(&self, centre: CentreId) {
+        self.state().meter.defer_centre(centre);
+    }
+
+    /// Returns whether the log of a centre that is not known yet is taken of a peer.
+    pub fn takes_log(&self, peer: Peer, centre: &CentreId) -> bool {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        !state.rules.is_stranger(centre)
+            || state.meter.take(peer, centre, &state.rules.policy.quotas)
+    }
+
+    /// Returns how much of the quotas is used while the ledger has this length.
+    pub fn used(&self, ledger_bytes: u64) -> QuotaUse {
+        let state = self.state();
+        state.meter.used(&state.rules.policy.quotas, ledger_bytes, state.bytes_max())
     }
 
     /// Returns whether records of this centre are declined.
@@ -103,18 +153,26 @@ impl Gate {
         let state = self.state();
         match held {
             Some(held) => state.declines(&held.centre),
-            None => state.declined.contains(feed),
+            None => state.declined.contains(feed) || state.meter.deferred_feed(feed),
         }
     }
 
-    /// Returns whether a record of this feed is declined, and remembers the feed if so.
-    pub fn declines_record(&self, feed: FeedId, centre: &CentreId) -> bool {
-        let mut state = self.state();
-        let declines = state.declines(centre);
-        if declines && state.declined.len() < DECLINED_MAX {
-            state.declined.insert(feed);
+    /// Returns whether a record is not taken: policy declines its feed, or a quota defers the
+    /// first record of a new one while the ledger has this length. Remembers the feed if so.
+    pub fn refuses(&self, record: &SignedRecord, ledger_bytes: u64) -> bool {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let (feed, header) = (record.feed(), record.header());
+        if state.declines(&header.centre) {
+            if state.declined.len() < DECLINED_MAX {
+                state.declined.insert(feed);
+            }
+            return true;
         }
-        declines
+        let bytes_max = state.bytes_max();
+        header.seq == 1
+            && state.rules.is_stranger(&header.centre)
+            && state.meter.defers_feed(feed, &header.centre, ledger_bytes, bytes_max)
     }
 
     /// Returns whether a run of one feed out of a bundle is declined.
@@ -143,6 +201,10 @@ impl Gate {
 }
 
 impl State {
+    fn bytes_max(&self) -> Option<u64> {
+        self.rules.policy.quotas.bytes.or(self.disk_share)
+    }
+
     fn declines(&self, centre: &CentreId) -> bool {
         self.rules.policy.unaccredited == Unaccredited::Drop && self.rules.is_stranger(centre)
     }

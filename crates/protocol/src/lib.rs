@@ -21,6 +21,7 @@ pub mod model;
 pub mod net;
 pub mod peers;
 pub mod policy;
+pub mod quota;
 pub mod screen;
 pub mod service;
 pub mod session;

@@ -18,6 +18,7 @@ use crate::{
     accreditation::{Accreditations, Pin, Statement, day},
     effective::Standing,
     index::Hidden,
+    quota::Quotas,
     store::{PAGE_MAX, StoreError, StoreRead},
     stream::place_of,
 };
@@ -69,6 +70,8 @@ pub struct Policy {
     pub unaccredited: Unaccredited,
     /// Days after which a nation's news is marked as old.
     pub stale_mark_days: u64,
+    /// What centres for which nobody vouches may take together.
+    pub quotas: Quotas,
     /// Exceptions.
     pub overrides: Vec<Override>,
 }
@@ -78,6 +81,7 @@ impl Default for Policy {
         Self {
             unaccredited: Unaccredited::default(),
             stale_mark_days: STALE_MARK_DAYS,
+            quotas: Quotas::default(),
             overrides: Vec::new(),
         }
     }

@@ -122,6 +122,8 @@ pub struct Session {
     outcome: Option<Outcome>,
     /// What policy keeps out; nothing if there is none.
     gate: Option<Arc<Gate>>,
+    /// Logs of centres that are new here and for which nobody vouches: asked for last.
+    newcomers: VecDeque<LogHead>,
 }
 
 /// What is still to be asked, most urgent first.
@@ -210,6 +212,7 @@ impl Session {
             active_at: now,
             outcome: None,
             gate: None,
+            newcomers: VecDeque::new(),
         }
     }
 

@@ -198,6 +198,9 @@ pub trait StoreRead: Send + Sync {
     /// Returns up to `count` feeds after `after`, whatever their standing, in the order of their ids.
     fn feeds(&self, after: Option<FeedId>, count: usize) -> Result<Vec<FeedId>, StoreError>;
 
+    /// Returns about how many bytes the records of a feed take.
+    fn feed_bytes(&self, feed: &FeedId) -> Result<u64, StoreError>;
+
     /// Returns the feeds of a centre, in the order of their ids.
     fn feeds_of(&self, centre: &CentreId) -> Result<Vec<FeedId>, StoreError>;
 

@@ -119,6 +119,19 @@ impl<L: Layer> StoreRead for Ledger<L> {
         self.load(&slots)
     }
 
+    fn feed_bytes(&self, feed: &FeedId) -> Result<u64, StoreError> {
+        let start = Place { feed: *feed, seq: 1, branch: Branch::Main };
+        let Some(start) = self.spot(&start) else { return Ok(0) };
+        let (mut bytes, mut first) = (0_u64, 0);
+        while let Some(row) = self.row(&keys::slots(Spot { seq: first, ..start }))? {
+            let slots = slot::all(&row, first)?.into_iter();
+            bytes += slots.map(|(_, slot)| slot.record_bytes() as u64).sum::<u64>();
+            let Some(next) = first.checked_add(ROW_SLOTS) else { break };
+            first = next;
+        }
+        Ok(bytes)
+    }
+
     fn find(&self, digits: &str, count: usize) -> Result<Vec<(RecordId, Place)>, StoreError> {
         let count = count.min(PAGE_MAX);
         let Some(range) = IdRange::new(digits) else { return Ok(Vec::new()) };

@@ -3,8 +3,8 @@
 //! Spec: docs/OPERATIONS.md, "Policy".
 
 use baraza_api::{
-    ErrorCode, Explanation, ListReply, PolicyView, QuarantineRelease, QuarantineReply, Released,
-    StatementView, TrustReply, TrustRequest, TrustedNation, UntrustRequest,
+    ErrorCode, Explanation, ListReply, PolicyView, QuarantineRelease, QuarantineReply, QuotasView,
+    Released, StatementView, TrustReply, TrustRequest, TrustedNation, UntrustRequest,
 };
 use baraza_formats::words::fingerprint;
 use baraza_record::CentreId;
@@ -15,7 +15,7 @@ use crate::{
     args::{Policy, Quarantine, Trust},
     clock,
     error::{Failure, failure},
-    output::{Facts, Table, count, number},
+    output::{Facts, Table, bytes, count, number},
     safe::Safe,
     shell::Shell,
 };
@@ -151,6 +151,7 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     );
     facts.add("Released", number(policy.released as u64));
     facts.add("Overrides", number(policy.overrides.len() as u64));
+    quotas(&mut facts, &policy.quotas);
     shell.print(facts.render())?;
     for error in &policy.errors {
         shell.print(format!("Error: {}\n", Safe(error)))?;
@@ -169,6 +170,26 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     }
     shell.print("\n")?;
     shell.print_table(&table)
+}
+
+/// Says how much of the quotas is used.
+fn quotas(facts: &mut Facts, used: &QuotasView) {
+    let QuotasView { centres, centres_max, new_centres_per_day, .. } = *used;
+    let (centres, most) = (number(centres), number(centres_max));
+    let a_day = number(u64::from(new_centres_per_day));
+    facts.add(
+        "Quota: centres",
+        format!("{centres} of {most} without accreditation, {a_day} new ones a day of each peer"),
+    );
+    if let Some(max) = used.bytes_max {
+        let used = bytes(used.bytes);
+        facts.add("Quota: disk", format!("at most {used} of {}", bytes(max)));
+    }
+    let (centres, feeds) = (used.deferred_centres as u64, used.deferred_feeds as u64);
+    if centres + feeds != 0 {
+        let centres = count(centres, "centre", "centres");
+        facts.add("Deferred", format!("{centres}, {}", count(feeds, "feed", "feeds")));
+    }
 }
 
 /// Says what becomes of records for which nobody vouches.

@@ -3,8 +3,9 @@
 use baraza_api::{
     CentreView, ErrorBody, ErrorCode, EventView, Explanation, Holders, ListCentres, ListReply,
     LogState, OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply,
-    Published, QuarantineReply, QuarantinedCentre, RecordSummary, RecordView, SearchReply,
-    SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning,
+    Published, QuarantineReply, QuarantinedCentre, QuotasView, RecordSummary, RecordView,
+    SearchReply, SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply,
+    TrustedNation, Warning,
 };
 use baraza_cli::Safe;
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId};
@@ -188,6 +189,7 @@ fn policy() -> PolicyView {
         nations: vec![nation()],
         released: 1,
         declined_feeds: 1,
+        quotas: QuotasView::default(),
         errors: vec![text()],
     }
 }

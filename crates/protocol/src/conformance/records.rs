@@ -56,6 +56,10 @@ pub(super) fn the_writer_sees_at_once_what_a_reader_sees_after_commit<S: Store>(
     ok(store.commit());
     assert_eq!(ok(reader.record(&place)), Some(records[0].record().clone()));
     assert_eq!(ok(reader.feed(&alice.feed())), Some(alice.state(head)));
+    let bytes = ok(reader.feed_bytes(&alice.feed()));
+    assert_eq!(bytes, ok(store.feed_bytes(&alice.feed())));
+    assert!((200..600).contains(&bytes), "{bytes}");
+    assert_eq!(ok(reader.feed_bytes(&Author::new(2).feed())), 0);
     assert_eq!((reader.counts().records, reader.counts().feeds), (1, 1));
     assert_eq!((reader.epoch(), reader.last_change()), (store.epoch(), store.last_change()));
     ok(store.commit());

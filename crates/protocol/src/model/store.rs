@@ -166,6 +166,12 @@ impl StoreRead for State {
         Ok(records)
     }
 
+    fn feed_bytes(&self, feed: &FeedId) -> Result<u64, StoreError> {
+        let places = self.records.iter().filter(|(place, _)| place.feed == *feed);
+        let main = places.filter(|(place, _)| place.branch == Branch::Main);
+        Ok(main.map(|(_, (_, record))| bytes(record) as u64).sum())
+    }
+
     fn find(&self, digits: &str, count: usize) -> Result<Vec<(RecordId, Place)>, StoreError> {
         let mut found: Vec<_> =
             self.records.iter().map(|(place, (entry, _))| (entry.id, *place)).collect();
@@ -255,6 +261,7 @@ macro_rules! read_from {
             last_change() -> u64;
             feed(feed: &FeedId) -> Result<Option<FeedState>, StoreError>;
             feeds(after: Option<FeedId>, count: usize) -> Result<Vec<FeedId>, StoreError>;
+            feed_bytes(feed: &FeedId) -> Result<u64, StoreError>;
             feeds_of(centre: &CentreId) -> Result<Vec<FeedId>, StoreError>;
             entry(place: &Place) -> Result<Option<Entry>, StoreError>;
             record(place: &Place) -> Result<Option<SignedRecord>, StoreError>;

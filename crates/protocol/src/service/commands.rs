@@ -257,6 +257,7 @@ impl<S: Store> Service<S> {
             agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
             dial_failures: self.links.failures.iter().cloned().collect(),
             declined_feeds: self.gate.declined(),
+            quotas: self.gate.used(self.store.counts().ledger_bytes),
             read_only: self.read_only.clone(),
         })
     }

@@ -83,7 +83,7 @@ impl<S: Store> Service<S> {
         if header.audience != Audience::Public {
             return Ok(Verdict::Reject);
         }
-        if self.gate.declines(&header.centre) {
+        if self.gate.refuses(record, self.store.counts().ledger_bytes) {
             return Ok(Verdict::Ignore);
         }
         let log = ingest::log_of(&self.store, &header.centre)?;

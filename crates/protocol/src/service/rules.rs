@@ -14,6 +14,11 @@ use crate::{
 use super::Service;
 
 impl<S: Store> Service<S> {
+    /// Says how many bytes the disk under the store has: strangers share a tenth of it.
+    pub fn set_disk(&mut self, bytes: u64) {
+        self.gate.set_disk(bytes);
+    }
+
     /// Takes policy and trust from the operator.
     pub(super) fn set_rules(
         &mut self,

@@ -88,6 +88,7 @@ impl Session {
         if let Some(after) = self.tasks.log_heads.take() {
             return Ok(Some((Asked::LogHeads(after), Request::LogHeads(after))));
         }
+        self.plan_newcomers();
         if !self.tasks.logs.is_empty() {
             let count = self.tasks.logs.len().min(LOGS_MAX);
             let logs: Vec<_> = self.tasks.logs.drain(..count).collect();

@@ -44,7 +44,7 @@ impl Session {
             }
             records += part.len() as u64;
             bytes += size(&part);
-            if self.declines(first) || self.is_strange(first, store)? {
+            if self.refuses(first, store) || self.is_strange(first, store)? {
                 self.give_up(wanted.feed);
                 continue;
             }

@@ -173,7 +173,7 @@ impl Session {
             let theirs = Head { seq: head.events, id: head.id.0, forked: head.forked };
             let ours = shelf.get(&head.centre.0);
             if ours != Some(&theirs) && (ours.is_none() || lacks(store, &head)?) {
-                self.tasks.logs.push_back(head);
+                self.plan_log(head, ours.is_some());
             }
         }
         Ok(())
@@ -191,6 +191,9 @@ impl Session {
                 return violation(format!("the log of {centre} was not asked for"));
             };
             let head = rest.remove(place);
+            if !self.takes_log(centre, store)? {
+                continue;
+            }
             let done = ingest::ingest_log(store, *centre, events)?;
             self.gains.identities += done.added;
             // An event of a newer version is nobody's fault; what it says is unknown here.

@@ -153,7 +153,18 @@ fn warnings(status: &ServiceStatus) -> Vec<Warning> {
         .key_blocked
         .iter()
         .map(|why| warning(format!("the operator key may not sign: {why}"), "run `baraza repair`"));
-    read_only.chain(blocked).chain(forks).collect()
+    read_only.chain(blocked).chain(forks).chain(deferred(status)).collect()
+}
+
+/// Says what a quota keeps out for now.
+fn deferred(status: &ServiceStatus) -> Option<Warning> {
+    let (centres, feeds) = (status.quotas.deferred_centres, status.quotas.deferred_feeds);
+    (centres + feeds != 0).then(|| Warning {
+        message: format!(
+            "a quota defers {centres} new centres and {feeds} new feeds without accreditation"
+        ),
+        hint: "baraza policy show; trust a nation or a centre, or raise [quotas]".into(),
+    })
 }
 
 /// Returns what policy and trust ask an operator to do.

@@ -3,10 +3,12 @@
 //! Spec: docs/OPERATIONS.md, "Policy" and "API".
 
 use axum::{Json, extract::State};
-use baraza_api::{Explanation, OverrideView, PolicyView};
+use baraza_api::{Explanation, OverrideView, PolicyView, QuotasView};
 use baraza_protocol::{
+    command::ServiceStatus,
     effective::Effective,
     policy::{Action, Unaccredited, Verdict},
+    quota::QuotaUse,
 };
 
 use super::{Node, Reply, node::service_status, trust::nations};
@@ -18,7 +20,7 @@ use crate::{
 
 pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView> {
     params.finish()?;
-    let declined_feeds = service_status(&app).await?.declined_feeds;
+    let ServiceStatus { declined_feeds, quotas, .. } = service_status(&app).await?;
     let read = app.read(move |app| {
         let (rules, errors) = (app.rules()?, app.node.rules.loaded().errors);
         let overrides = rules.policy.overrides.iter().map(|one| OverrideView {
@@ -41,10 +43,23 @@ pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView
             nations: nations(app, &rules)?,
             released: rules.trust.released.len(),
             declined_feeds,
+            quotas: quotas_view(quotas),
             errors: errors.into_iter().map(|error| error.message).collect(),
         })
     });
     read.await.map(Json)
+}
+
+fn quotas_view(used: QuotaUse) -> QuotasView {
+    QuotasView {
+        centres: used.centres,
+        centres_max: used.centres_max,
+        new_centres_per_day: used.new_centres_per_day,
+        bytes: used.bytes,
+        bytes_max: used.bytes_max,
+        deferred_centres: used.deferred_centres,
+        deferred_feeds: used.deferred_feeds,
+    }
 }
 
 pub(crate) async fn explain(State(app): Node, Id(text): Id) -> Reply<Explanation> {
