@@ -7,11 +7,11 @@
 
 use baraza_identity::SignedEvent;
 use baraza_record::{
-    ANCHOR_HEADERS_MAX, CentreId, EventId, FeedId, RecordId, Seq, SignedRecord, WireRecord,
+    ANCHOR_HEADERS_MAX, CentreId, EventId, FeedId, Header, RecordId, Seq, SignedRecord, WireRecord,
 };
 
 use crate::{
-    ingest,
+    ingest, interests,
     peers::PeerEntry,
     store::{Branch, Place, ShelfName, StoreError, StoreRead, Table},
     wire::{
@@ -54,6 +54,11 @@ pub fn answer(
         Request::Logs(wanted) => Answer::Logs(logs(reader, wanted)?),
         Request::Heads(after) => heads(reader, after.as_ref()),
         Request::Fetch(ranges) => Answer::Batch(batch(reader, ranges)?),
+        Request::FetchFor(interests, ranges) => {
+            let country = |header: &Header| ingest::country_of(reader, &header.centre);
+            let parts = batch(reader, ranges)?;
+            Answer::Batch(interests::leave_out(interests, parts, country)?)
+        }
         Request::Bodies(places) => bodies(reader, places)?,
         Request::Probe(feed, positions) => {
             let ids: Result<_, _> = positions.iter().map(|seq| id_at(reader, feed, *seq)).collect();

@@ -209,6 +209,8 @@ pub struct ServiceStatus {
     pub declined_feeds: usize,
     /// How much centres for which nobody vouches take of what they may.
     pub quotas: QuotaUse,
+    /// Missing bodies that are known not to fit our interests.
+    pub bodies_left_out: usize,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
 }

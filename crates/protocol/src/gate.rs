@@ -9,7 +9,7 @@
 mod tests;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,10 +17,12 @@ use baraza_record::{CentreId, FeedId, RecordId, SignedRecord, Timestamp, Verifie
 
 use crate::{
     accreditation::{Accreditations, Cache, day},
+    ingest,
+    interests::Interests,
     net::Peer,
     policy::{Policy, Rules, Trust, Unaccredited},
     quota::{DISK_PART, Meter, QuotaUse},
-    store::{FeedState, StoreError, StoreRead},
+    store::{FeedState, Place, StoreError, StoreRead},
 };
 
 /// Most feeds of which a node remembers that policy keeps them out.
@@ -28,6 +30,10 @@ use crate::{
 /// Heads name feeds, not centres: a feed that is not remembered costs one record at each
 /// session that walks the shelf. Source: docs/LIMITS.md.
 pub const DECLINED_MAX: usize = 100_000;
+
+/// Most missing bodies of which a node remembers that they do not fit its interests. Beyond,
+/// their headers are looked at again each time. Source: docs/LIMITS.md.
+pub const LEFT_OUT_MAX: usize = 1_000_000;
 
 /// What all sessions of a node, its gossip and its bundles pass.
 #[derive(Debug)]
@@ -46,6 +52,10 @@ struct State {
     meter: Meter,
     /// What strangers share of the disk if the policy says nothing else.
     disk_share: Option<u64>,
+    /// Records whose missing bodies do not fit our interests, as far as they were looked at.
+    left_out: BTreeSet<Place>,
+    /// Countries that centres state.
+    countries: BTreeMap<CentreId, Option<[u8; 2]>>,
 }
 
 impl Gate {
@@ -66,6 +76,8 @@ impl Gate {
                 run: Vec::new(),
                 meter: Meter::default(),
                 disk_share: None,
+                left_out: BTreeSet::new(),
+                countries: BTreeMap::new(),
             }),
         }
     }
@@ -95,6 +107,8 @@ impl Gate {
         (state.rules.accreditations, state.rules.now) = (accreditations, now);
         if !same {
             state.declined.clear();
+            state.left_out.clear();
+            state.countries.clear();
             state.meter.start(reader, &state.rules, new_day)?;
         }
         state.meter.measure(reader, &state.rules, state.bytes_max())?;
@@ -188,6 +202,49 @@ impl Gate {
     /// Returns whether this record was of the run that was declined last.
     pub fn just_declined(&self, record: &RecordId) -> bool {
         self.state().run.contains(record)
+    }
+
+    /// Returns our interests, unless they are everything.
+    pub fn interests(&self) -> Option<Interests> {
+        let state = self.state();
+        let interests = &state.rules.policy.interests;
+        (!interests.is_everything()).then(|| interests.clone())
+    }
+
+    /// Returns whether the missing body at this place is known not to fit our interests.
+    pub(crate) fn leaves_out(&self, place: &Place) -> bool {
+        self.state().left_out.contains(place)
+    }
+
+    /// Returns whether the missing body at this place fits our interests; remembers it if not.
+    pub(crate) fn wants_body(
+        &self,
+        store: &(impl StoreRead + ?Sized),
+        place: &Place,
+        centre: &CentreId,
+    ) -> Result<bool, StoreError> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let interests = &state.rules.policy.interests;
+        if interests.is_everything() || *centre == state.rules.own {
+            return Ok(true);
+        }
+        let country = match state.countries.get(centre) {
+            Some(known) => *known,
+            None => ingest::country_of(store, centre)?,
+        };
+        state.countries.insert(*centre, country);
+        let Some(record) = store.record(place)? else { return Ok(true) };
+        let wants = interests.want(record.header(), || country);
+        if !wants && state.left_out.len() < LEFT_OUT_MAX {
+            state.left_out.insert(*place);
+        }
+        Ok(wants)
+    }
+
+    /// Returns how many missing bodies are known not to fit our interests.
+    pub fn left_out(&self) -> usize {
+        self.state().left_out.len()
     }
 
     /// Returns how many feeds are remembered as declined.

@@ -192,6 +192,18 @@ pub fn log_of(
     Ok(Some(log))
 }
 
+/// Returns the country that the log of a centre states, if one is held.
+///
+/// # Errors
+///
+/// As [`log_of`].
+pub fn country_of(
+    store: &(impl StoreRead + ?Sized),
+    centre: &CentreId,
+) -> Result<Option<[u8; 2]>, StoreError> {
+    Ok(log_of(store, centre)?.and_then(|log| log.state().country))
+}
+
 /// Returns the positions of a feed that forks between which the branch lies that its
 /// author's log names and that is not here.
 ///

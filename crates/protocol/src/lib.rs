@@ -17,6 +17,7 @@ pub mod gate;
 pub mod holders;
 pub mod index;
 pub mod ingest;
+pub mod interests;
 pub mod model;
 pub mod net;
 pub mod peers;

@@ -18,6 +18,7 @@ use crate::{
     accreditation::{Accreditations, Pin, Statement, day},
     effective::Standing,
     index::Hidden,
+    interests::Interests,
     quota::Quotas,
     store::{PAGE_MAX, StoreError, StoreRead},
     stream::place_of,
@@ -72,6 +73,8 @@ pub struct Policy {
     pub stale_mark_days: u64,
     /// What centres for which nobody vouches may take together.
     pub quotas: Quotas,
+    /// Of which records bodies are fetched.
+    pub interests: Interests,
     /// Exceptions.
     pub overrides: Vec<Override>,
 }
@@ -82,6 +85,7 @@ impl Default for Policy {
             unaccredited: Unaccredited::default(),
             stale_mark_days: STALE_MARK_DAYS,
             quotas: Quotas::default(),
+            interests: Interests::default(),
             overrides: Vec::new(),
         }
     }

@@ -1,12 +1,13 @@
 //! Bodies that are wanted.
 //!
 //! Invariant: a body is wanted if its record is admitted, it is missing, and no retraction
-//! asks for its erasure. Evidence of a fork and records of unknown authority have no claim
+//! asks for its erasure, and it fits the interests of this node. Evidence of a fork and records of unknown authority have no claim
 //! on anybody's time.
 //! Spec: docs/PROTOCOL.md, section 6.3.
 
 use crate::{
     erasure,
+    gate::Gate,
     store::{PAGE_MAX, Place, StoreError, StoreRead},
 };
 
@@ -20,15 +21,22 @@ use crate::{
 pub(crate) fn page(
     store: &(impl StoreRead + ?Sized),
     after: Option<Place>,
+    gate: Option<&Gate>,
 ) -> Result<(Vec<Place>, Option<Place>), StoreError> {
     let missing = store.missing(after, PAGE_MAX)?;
     let next = missing.last().copied().filter(|_| missing.len() == PAGE_MAX);
     let mut wanted = Vec::new();
     for place in missing {
+        if gate.is_some_and(|gate| gate.leaves_out(&place)) {
+            continue;
+        }
         let (Some(state), Some(entry)) = (store.feed(&place.feed)?, store.entry(&place)?) else {
             continue;
         };
-        if state.admits(&place) && erasure::of(store, &entry.id, &state.centre)?.is_none() {
+        if state.admits(&place)
+            && erasure::of(store, &entry.id, &state.centre)?.is_none()
+            && gate.map_or(Ok(true), |gate| gate.wants_body(store, &place, &state.centre))?
+        {
             wanted.push(place);
         }
     }
@@ -40,10 +48,13 @@ pub(crate) fn page(
 /// # Errors
 ///
 /// [`StoreError`].
-pub(crate) fn any(store: &(impl StoreRead + ?Sized)) -> Result<bool, StoreError> {
+pub(crate) fn any(
+    store: &(impl StoreRead + ?Sized),
+    gate: Option<&Gate>,
+) -> Result<bool, StoreError> {
     let mut after = None;
     loop {
-        let (wanted, next) = page(store, after)?;
+        let (wanted, next) = page(store, after, gate)?;
         if !wanted.is_empty() || next.is_none() {
             return Ok(!wanted.is_empty());
         }

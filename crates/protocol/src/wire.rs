@@ -11,7 +11,10 @@ use baraza_record::{
 };
 use bincode::{Decode, Encode};
 
-use crate::net::{ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::{
+    interests::{INTERESTS_MAX, Interests},
+    net::{ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX},
+};
 
 /// Most entries on a page of heads: 1,000 feeds take 75 KB.
 pub const HEADS_MAX: usize = 1_000;
@@ -134,6 +137,8 @@ pub enum Request {
     Evidence(FeedId),
     /// Whom do you know?
     Peers,
+    /// As [`Request::Fetch`], and without the bodies that do not fit.
+    FetchFor(Interests, Vec<Wanted>),
 }
 
 /// Records of one range that was asked for.
@@ -170,7 +175,7 @@ pub enum Answer {
     Logs(Vec<LogPart>),
     /// To [`Request::Heads`]; more follow after the last if the flag is set.
     Heads(Vec<HeadEntry>, bool),
-    /// To [`Request::Fetch`]: ranges of which nothing is held are left out.
+    /// To [`Request::Fetch`] and [`Request::FetchFor`]: ranges of which nothing is held are left out.
     Batch(Vec<Part>),
     /// To [`Request::Bodies`], in the order asked; `None` if not held.
     Bodies(Vec<Option<Payload>>),
@@ -198,6 +203,10 @@ impl Request {
         let (length, limit) = match &request {
             Self::Logs(wanted) => (wanted.len(), LOGS_MAX),
             Self::Fetch(ranges) => (ranges.len(), RANGES_MAX),
+            Self::FetchFor(interests, ranges) if INTERESTS_MAX < interests.longest() => {
+                (interests.longest().max(ranges.len()), INTERESTS_MAX)
+            }
+            Self::FetchFor(_, ranges) => (ranges.len(), RANGES_MAX),
             Self::Bodies(places) => (places.len(), BODIES_MAX),
             Self::Probe(_, positions) => (positions.len(), PROBE_MAX),
             _ => (0, 0),

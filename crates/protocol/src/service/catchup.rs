@@ -41,7 +41,7 @@ impl<S: Store> Service<S> {
     /// look what it has.
     pub(super) fn heard(&mut self, peer: Peer, hello: Hello) -> Result<(), StoreError> {
         let ours = answer::hello(&self.store, self.config.centre);
-        let wanting = want::any(&self.store)?;
+        let wanting = want::any(&self.store, Some(&self.gate))?;
         if let Some(link) = self.links.up.get_mut(&peer) {
             let both = (ours, hello);
             let equal = both.0.same_set(&both.1);

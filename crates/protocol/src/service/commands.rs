@@ -258,6 +258,7 @@ impl<S: Store> Service<S> {
             dial_failures: self.links.failures.iter().cloned().collect(),
             declined_feeds: self.gate.declined(),
             quotas: self.gate.used(self.store.counts().ledger_bytes),
+            bodies_left_out: self.gate.left_out(),
             read_only: self.read_only.clone(),
         })
     }
@@ -308,7 +309,7 @@ impl<S: Store> Service<S> {
 impl<S: Store> Service<S> {
     /// Returns whether everything admitted here has its body: for tests and status.
     pub fn is_complete(&self) -> bool {
-        want::any(&self.store).is_ok_and(|wanted| !wanted)
+        want::any(&self.store, Some(&self.gate)).is_ok_and(|wanted| !wanted)
     }
 
     /// Returns the digest of all that is admitted here.

@@ -11,7 +11,7 @@ use baraza_record::{CentreId, FeedId, VerifiedRecord};
 use crate::{
     gate::Gate,
     store::{FeedState, Store, StoreError},
-    wire::LogHead,
+    wire::{LogHead, Request, Wanted},
 };
 
 use super::{Asked, Session};
@@ -37,6 +37,14 @@ impl Session {
     /// Returns whether a first record is to show whose a feed is, of which up to `chain` is held.
     pub(super) fn is_wary_of(&self, chain: u64) -> bool {
         chain == 0 && self.gate.as_ref().is_some_and(|gate| gate.is_wary())
+    }
+
+    /// Asks for ranges, with the bodies that fit our interests.
+    pub(super) fn fetch(&self, ranges: Vec<Wanted>) -> Request {
+        match self.gate.as_ref().and_then(|gate| gate.interests()) {
+            Some(interests) => Request::FetchFor(interests, ranges),
+            None => Request::Fetch(ranges),
+        }
     }
 
     /// Plans to ask for a log: at once, or behind all others if it is of a centre that is new

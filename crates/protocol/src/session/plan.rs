@@ -119,7 +119,7 @@ impl Session {
             return Ok(Some((Asked::Branch(wanted), Request::Fetch(range))));
         }
         if let Some(ranges) = self.next_ranges(store, claims, now)? {
-            return Ok(Some((Asked::Fetch(ranges.clone()), Request::Fetch(ranges))));
+            return Ok(Some((Asked::Fetch(ranges.clone()), self.fetch(ranges))));
         }
         let fetching = self.asked.values().any(|asked| matches!(asked, Asked::Fetch(_)));
         if fetching || !self.tasks.ranges.is_empty() {
@@ -241,7 +241,7 @@ impl Session {
         while places.len() < BODIES_MAX {
             let Some(place) = self.tasks.bodies.pop_front() else {
                 let Some(after) = self.tasks.missing_from.take() else { break };
-                let (wanted, next) = want::page(store, after)?;
+                let (wanted, next) = want::page(store, after, self.gate.as_deref())?;
                 self.tasks.missing_from = next.map(Some);
                 self.tasks.bodies.extend(wanted);
                 continue;

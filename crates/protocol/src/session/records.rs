@@ -43,7 +43,7 @@ impl Session {
                 return violation("a part is not of the range asked for");
             }
             records += part.len() as u64;
-            bytes += size(&part);
+            bytes += whole_size(&part);
             if self.refuses(first, store) || self.is_strange(first, store)? {
                 self.give_up(wanted.feed);
                 continue;
@@ -309,6 +309,13 @@ impl Session {
         self.failed_parts |= fork.is_none_or(|fork| seq < fork);
         Ok(())
     }
+}
+
+/// Returns about how many bytes records take in a batch with all of their bodies: the other
+/// side counts those that it leaves out.
+fn whole_size(part: &[VerifiedRecord]) -> usize {
+    let body = |record: &VerifiedRecord| record.header().body_bytes as usize;
+    part.iter().map(|record| record.header_bytes().len() + body(record) + 96).sum()
 }
 
 /// Returns about how many bytes records take in a batch.

@@ -117,7 +117,7 @@ impl Session {
             (self.skipped, self.final_compare, self.failed_parts) = (true, true, true);
             return Ok(learnt);
         }
-        if same_logs && same_feeds && !want::any(store)? {
+        if same_logs && same_feeds && !want::any(store, self.gate.as_deref())? {
             self.final_compare = true;
             return Ok(learnt);
         }

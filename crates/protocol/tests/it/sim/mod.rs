@@ -7,6 +7,7 @@ mod converge;
 mod erasure;
 mod forks;
 mod gate;
+mod interests;
 mod node;
 mod revocation;
 mod traffic;

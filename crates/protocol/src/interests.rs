@@ -1,0 +1,138 @@
+//! Interests: of which records a node fetches the bodies.
+//!
+//! Invariant: interests concern bodies and nothing else: headers, and so every set and digest,
+//! are the same whatever they are. A body that comes unasked is kept.
+//! Not here: files (`node`), what is missing (`want`).
+//! Spec: docs/PROTOCOL.md, section 6.6.
+
+use baraza_record::{Goals, Header, Kind, vocab};
+use bincode::{Decode, Encode};
+
+use crate::wire::Part;
+
+/// Most kinds, and most regions, that interests name.
+pub const INTERESTS_MAX: usize = 64;
+
+/// Which bodies are fetched: those that fit each list that names something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Interests {
+    /// Kinds, one of which it has.
+    pub kinds: Vec<Kind>,
+    /// Goals, one of which its header names.
+    pub goals: Goals,
+    /// M49 codes of regions, in one of which its publisher's country lies.
+    pub regions: Vec<u16>,
+}
+
+impl Interests {
+    /// Returns whether every body fits.
+    pub fn is_everything(&self) -> bool {
+        self.kinds.is_empty() && self.goals == Goals::default() && self.regions.is_empty()
+    }
+
+    /// Returns whether the body of a record fits; `country` says what its centre's log states.
+    ///
+    /// What decides about other records always fits.
+    pub fn want(&self, header: &Header, country: impl FnOnce() -> Option<[u8; 2]>) -> bool {
+        let decides = [Kind::ACCREDITATION, Kind::RETRACTION].contains(&header.kind);
+        let fits = || {
+            (self.kinds.is_empty() || self.kinds.contains(&header.kind))
+                && (self.goals == Goals::default() || self.goals.0 & header.goals.0 != 0)
+                && (self.regions.is_empty() || self.holds(country()))
+        };
+        decides || fits()
+    }
+
+    fn holds(&self, country: Option<[u8; 2]>) -> bool {
+        let Some(code) = country else { return false };
+        let around = vocab::regions_of(&String::from_utf8_lossy(&code));
+        around
+            .iter()
+            .filter_map(|region| region.parse().ok())
+            .any(|code| self.regions.contains(&code))
+    }
+
+    /// Returns the length of the longest list.
+    pub(crate) fn longest(&self) -> usize {
+        self.kinds.len().max(self.regions.len())
+    }
+}
+
+/// Takes the bodies out of an answer that do not fit the interests of whoever asked.
+///
+/// `country` returns what the log of a record's centre states.
+///
+/// # Errors
+///
+/// Those of `country`.
+pub(crate) fn leave_out<E>(
+    interests: &Interests,
+    mut parts: Vec<Part>,
+    country: impl Fn(&Header) -> Result<Option<[u8; 2]>, E>,
+) -> Result<Vec<Part>, E> {
+    for part in &mut parts {
+        let mut of_part = None;
+        for record in &mut part.records {
+            // What we hold decodes; if not, whoever asked finds out.
+            let Ok(header) = Header::decode(&record.header) else { continue };
+            // All records of a part are of one centre.
+            let country = match of_part {
+                Some(known) => known,
+                None => *of_part.insert(country(&header)?),
+            };
+            if !interests.want(&header, || country) {
+                record.payload = None;
+            }
+        }
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{conformance::Author, wire::Request};
+
+    #[test]
+    fn each_list_that_names_something_must_fit() {
+        let alice = Author::new(1);
+        let header = |kind, goals: Goals| {
+            let change = |header: &mut Header| (header.kind, header.goals) = (kind, goals);
+            alice.write(alice.start(), "x", change).header().clone()
+        };
+        let water = Goals::default().with(6);
+        let check = |interests: &Interests, kind, goals, expected| {
+            let header = header(kind, goals);
+            assert_eq!(interests.want(&header, || Some(*b"KE")), expected, "{interests:?}");
+        };
+        let all = Interests::default();
+        assert!(all.is_everything());
+        check(&all, Kind::LESSON, Goals::default(), true);
+        let lessons = Interests { kinds: vec![Kind::LESSON], ..Interests::default() };
+        check(&lessons, Kind::LESSON, water, true);
+        check(&lessons, Kind::PRACTICE, water, false);
+        check(&lessons, Kind::RETRACTION, Goals::default(), true);
+        check(&lessons, Kind::ACCREDITATION, Goals::default(), true);
+        let goals = Interests { goals: water.with(13), ..lessons.clone() };
+        check(&goals, Kind::LESSON, water, true);
+        check(&goals, Kind::LESSON, Goals::default().with(17), false);
+        check(&goals, Kind::LESSON, Goals::default(), false);
+        let east =
+            |regions: &[u16]| Interests { regions: regions.to_vec(), ..Interests::default() };
+        check(&east(&[14]), Kind::LESSON, water, true);
+        check(&east(&[2]), Kind::LESSON, water, true);
+        check(&east(&[1]), Kind::LESSON, water, true);
+        check(&east(&[142, 419]), Kind::LESSON, water, false);
+        assert!(!east(&[1]).want(&header(Kind::LESSON, water), || None), "it states no country");
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_refused() {
+        let ask = |kinds: usize| {
+            let kinds = vec![Kind::LESSON; kinds];
+            Request::FetchFor(Interests { kinds, ..Interests::default() }, Vec::new()).encode()
+        };
+        assert!(Request::decode(&ask(INTERESTS_MAX)).is_ok());
+        assert!(Request::decode(&ask(INTERESTS_MAX + 1)).is_err());
+    }
+}
