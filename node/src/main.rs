@@ -16,6 +16,7 @@ mod home;
 mod host;
 mod indexer;
 mod init;
+mod interests;
 mod keys;
 mod node;
 mod rules;

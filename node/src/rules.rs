@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock,
     home::{self, Home},
+    interests::InterestsEntry,
 };
 
 /// Most bytes of either file: every override that may be, with a reason of a few lines.
@@ -44,6 +45,7 @@ struct PolicyFile {
     unaccredited: UnaccreditedWord,
     stale_mark_days: u64,
     quotas: QuotasEntry,
+    interests: InterestsEntry,
     r#override: Vec<OverrideEntry>,
 }
 
@@ -103,6 +105,7 @@ impl Default for PolicyFile {
             unaccredited: UnaccreditedWord::Carry,
             stale_mark_days: STALE_MARK_DAYS,
             quotas: QuotasEntry::default(),
+            interests: InterestsEntry::default(),
             r#override: Vec::new(),
         }
     }
@@ -282,6 +285,7 @@ fn read_policy(path: &Path, text: &str) -> Result<Policy, ErrorBody> {
             new_centres_per_day: file.quotas.new_centres_per_day,
             bytes: file.quotas.bytes,
         },
+        interests: file.interests.read(),
         overrides: overrides.collect::<Result<_, _>>()?,
     })
 }
@@ -306,6 +310,9 @@ fn wrong(path: &Path, what: String) -> ErrorBody {
 
 #[cfg(test)]
 mod tests {
+    use baraza_protocol::interests::Interests;
+    use baraza_record::{Goals, Kind};
+
     use super::*;
 
     const ID: &str = "4aeb96f989bf02b7d1b7eb68232405cae4bcd43704bae6b4a3c9eb11b2284588";
@@ -329,12 +336,22 @@ mod tests {
             unaccredited: Unaccredited::Quarantine,
             stale_mark_days: 30,
             quotas: Quotas::default(),
+            interests: Interests::default(),
             overrides: vec![block, trust],
         };
         assert_eq!(read, Ok(expected));
         let quotas = Quotas { centres: 7, new_centres_per_day: 8, bytes: Some(9) };
         let some = policy("[quotas]\ncentres = 7\nnew_centres_per_day = 8\nbytes = 9\n");
         assert_eq!(some, Ok(Policy { quotas, ..Policy::default() }));
+        let some = policy(
+            "[interests]\nkinds = [\"practice\", \"lesson\"]\ngoals = [6, 13]\nregions = [\"014\"]\n",
+        );
+        let interests = Interests {
+            kinds: vec![Kind::PRACTICE, Kind::LESSON],
+            goals: Goals::default().with(6).with(13),
+            regions: vec![14],
+        };
+        assert_eq!(some, Ok(Policy { interests, ..Policy::default() }));
         let one = policy("[quotas]\nbytes = 9\n").map(|policy| policy.quotas);
         assert_eq!(one, Ok(Quotas { bytes: Some(9), ..Quotas::default() }));
         assert_eq!(policy(""), Ok(Policy::default()), "an empty file is the default");
@@ -353,6 +370,12 @@ mod tests {
             ("[quotas]\nbytes = \"10 %\"".to_owned(), "line 2"),
             ("[quotas]\ncentres = 9\ncenters = 9".to_owned(), "line 3"),
             ("[quotas]\nnew_centres_per_day = -1".to_owned(), "line 2"),
+            ("[interests]\ngoals = [6]\nkinds = [\"practise\"]".to_owned(), "line 3"),
+            ("[interests]\nkinds = [\"practise\"]".to_owned(), "`practise` is no kind"),
+            ("[interests]\ngoals = [18]".to_owned(), "18 is no goal from 1 to 17"),
+            ("[interests]\nregions = [\"14\"]".to_owned(), "`14` is no region code"),
+            ("[interests]\nkinds = []".to_owned(), "an empty list says nothing"),
+            (format!("[interests]\ngoals = [{}1]", "1, ".repeat(64)), "65 interests"),
             ("[[override]]\naction = \"block\"".to_owned(), "missing field `id`"),
             ("[[override]]\nid = \"4aeb\"\naction = \"block\"".to_owned(), "line 2"),
             (entry("till = \"2027-01-01\""), "unknown field `till`"),

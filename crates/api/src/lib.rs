@@ -27,7 +27,7 @@ pub use records::{
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use trust::{
-    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
+    AccreditRequest, Explanation, InterestsView, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
     QuarantinedCentre, QuotasView, Released, StatementView, TrustReply, TrustRequest,
     TrustedNation, UntrustRequest,
 };

@@ -143,6 +143,8 @@ pub enum Standing {
     Forked,
     /// Its body has not arrived yet.
     BodyMissing,
+    /// Its body does not fit the interests of this node and is not fetched.
+    BodyLeftOut,
     /// Its body breaks a rule of its kind, or the kind is not known here.
     Unreadable,
 }

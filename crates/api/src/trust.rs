@@ -109,6 +109,17 @@ pub struct OverrideView {
     pub until: Option<String>,
 }
 
+/// Of which records bodies are fetched; an empty list stands for everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterestsView {
+    /// Names of kinds.
+    pub kinds: Vec<String>,
+    /// Goals.
+    pub goals: Vec<u8>,
+    /// M49 codes of regions.
+    pub regions: Vec<String>,
+}
+
 /// How much of the quotas centres use for which nobody vouches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotasView {
@@ -148,6 +159,9 @@ pub struct PolicyView {
     /// How much of the quotas is used.
     #[serde(default)]
     pub quotas: QuotasView,
+    /// Of which records bodies are fetched.
+    #[serde(default)]
+    pub interests: InterestsView,
     /// Why a newer file is not in force, if so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,

@@ -33,8 +33,12 @@ pub struct StatusView {
     pub listen: Vec<String>,
     /// Records held.
     pub records: u64,
-    /// Bodies that are wanted.
+    /// Bodies that are not held.
     pub bodies_missing: u64,
+    /// How many of them are known not to fit the interests of this node, so that they are not
+    /// wanted.
+    #[serde(default)]
+    pub bodies_left_out: u64,
     /// Records kept whose signer's authority is not known.
     pub held: u64,
     /// Centres known.

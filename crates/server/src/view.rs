@@ -48,7 +48,10 @@ pub(crate) fn summary(
         arrived_ms: view.entry.arrived_ms.0,
         countries: view.body.as_ref().map(|body| codes(body, "countries")).unwrap_or_default(),
         goals: header.goals.iter().collect(),
-        standing: standing(view.standing),
+        standing: match rules.is_some_and(|rules| left_out(rules, view)) {
+            true => api::Standing::BodyLeftOut,
+            false => standing(view.standing),
+        },
         accreditation,
     })
 }

@@ -208,8 +208,13 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
             bytes(status.ledger_bytes)
         ),
     );
-    if status.bodies_missing != 0 {
-        facts.add("Wanted", count(status.bodies_missing, "body", "bodies"));
+    let wanted = status.bodies_missing.saturating_sub(status.bodies_left_out);
+    if wanted != 0 {
+        facts.add("Wanted", count(wanted, "body", "bodies"));
+    }
+    if status.bodies_left_out != 0 {
+        let bodies = count(status.bodies_left_out, "body", "bodies");
+        facts.add("Not fetched", format!("{bodies} outside [interests]"));
     }
     if status.held != 0 {
         let records = count(status.held, "record", "records");

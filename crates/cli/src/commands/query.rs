@@ -168,6 +168,7 @@ pub(super) fn standing(standing: Standing) -> &'static str {
         Standing::Held => "the signer's authority is not known yet",
         Standing::Forked => "its feed forks here",
         Standing::BodyMissing => "the body has not arrived yet",
+        Standing::BodyLeftOut => "the body is not fetched: outside [interests]",
         Standing::Unreadable => "not readable by this version",
     }
 }

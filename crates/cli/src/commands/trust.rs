@@ -3,7 +3,7 @@
 //! Spec: docs/OPERATIONS.md, "Policy".
 
 use baraza_api::{
-    ErrorCode, Explanation, ListReply, PolicyView, QuarantineRelease, QuarantineReply, QuotasView,
+    ErrorCode, Explanation, InterestsView, ListReply, PolicyView, QuarantineRelease, QuarantineReply, QuotasView,
     Released, StatementView, TrustReply, TrustRequest, TrustedNation, UntrustRequest,
 };
 use baraza_formats::words::fingerprint;
@@ -151,6 +151,7 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     );
     facts.add("Released", number(policy.released as u64));
     facts.add("Overrides", number(policy.overrides.len() as u64));
+    facts.add("Interests", interests(&policy.interests));
     quotas(&mut facts, &policy.quotas);
     shell.print(facts.render())?;
     for error in &policy.errors {
@@ -170,6 +171,19 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     }
     shell.print("\n")?;
     shell.print_table(&table)
+}
+
+/// Says of which records bodies are fetched.
+fn interests(interests: &InterestsView) -> String {
+    let InterestsView { kinds, goals, regions } = interests;
+    let goals: Vec<_> = goals.iter().map(u8::to_string).collect();
+    let parts = [("kinds", kinds), ("goals", &goals), ("regions", regions)];
+    let parts = parts.into_iter().filter(|(_, list)| !list.is_empty());
+    let parts: Vec<_> = parts.map(|(name, list)| format!("{name} {}", list.join(", "))).collect();
+    match parts.is_empty() {
+        true => "everything".to_owned(),
+        false => format!("bodies of {}", Safe(&parts.join("; "))),
+    }
 }
 
 /// Says how much of the quotas is used.

@@ -3,7 +3,7 @@
 use baraza_api::{
     CentreView, ErrorBody, ErrorCode, EventView, Explanation, Holders, ListCentres, ListReply,
     LogState, OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply,
-    Published, QuarantineReply, QuarantinedCentre, QuotasView, RecordSummary, RecordView,
+    Published, QuarantineReply, QuarantinedCentre, QuotasView, InterestsView, RecordSummary, RecordView,
     SearchReply, SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply,
     TrustedNation, Warning,
 };
@@ -190,6 +190,7 @@ fn policy() -> PolicyView {
         released: 1,
         declined_feeds: 1,
         quotas: QuotasView::default(),
+        interests: InterestsView { kinds: vec![text()], goals: vec![6], regions: vec![text()] },
         errors: vec![text()],
     }
 }

@@ -111,6 +111,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         listen: status.listen,
         records: counts.records,
         bodies_missing: counts.bodies_missing,
+        bodies_left_out: status.bodies_left_out as u64,
         held: status.held,
         centres: counts.centres,
         feeds: counts.feeds,

@@ -3,10 +3,11 @@
 //! Spec: docs/OPERATIONS.md, "Policy" and "API".
 
 use axum::{Json, extract::State};
-use baraza_api::{Explanation, OverrideView, PolicyView, QuotasView};
+use baraza_api::{Explanation, InterestsView, OverrideView, PolicyView, QuotasView};
 use baraza_protocol::{
     command::ServiceStatus,
     effective::Effective,
+    interests::Interests,
     policy::{Action, Unaccredited, Verdict},
     quota::QuotaUse,
 };
@@ -44,10 +45,19 @@ pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView
             released: rules.trust.released.len(),
             declined_feeds,
             quotas: quotas_view(quotas),
+            interests: interests_view(&rules.policy.interests),
             errors: errors.into_iter().map(|error| error.message).collect(),
         })
     });
     read.await.map(Json)
+}
+
+fn interests_view(interests: &Interests) -> InterestsView {
+    InterestsView {
+        kinds: interests.kinds.iter().map(ToString::to_string).collect(),
+        goals: interests.goals.iter().collect(),
+        regions: interests.regions.iter().map(|code| format!("{code:03}")).collect(),
+    }
 }
 
 fn quotas_view(used: QuotaUse) -> QuotasView {
