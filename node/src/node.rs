@@ -73,6 +73,7 @@ impl Node {
             node: node_key.public(),
             seed: *keys::random(),
             bootstrap: purpose.bootstrap,
+            networks: Vec::new(),
             key_blocked,
         };
         let engine = Engine::start(store, config, purpose.effects)

@@ -4,12 +4,17 @@
 //! Not here: the forms of the HTTP API (`baraza-api`).
 //! Spec: docs/ARCHITECTURE.md, "Threads".
 
-use baraza_record::{CentreId, EventId, FeedId, Kind, PublicKey, RecordId, Seq, Timestamp};
+use baraza_record::{
+    AUDIENCE_CENTRES_MAX, Audience, CentreId, EventId, FeedId, Kind, NetworkId, PublicKey,
+    RecordId, Seq, Timestamp,
+};
 use serde_json::{Map, Value};
 
 use crate::{
+    entitle::Membership,
     net::Peer,
     store::{FeedHead, StoreError},
+    wire::NETWORKS_MAX,
 };
 
 /// Most records that one `Publish` takes.
@@ -26,8 +31,33 @@ pub struct NewRecord {
     pub revises: Option<RecordId>,
     /// What a retraction retracts; must be one of this centre's own.
     pub target: Option<RecordId>,
+    /// For whom it is; of a revision or retraction it follows from the record that it is about.
+    pub recipients: Option<Recipients>,
     /// The body, without the link to the version it replaces, which is added here.
     pub body: Map<String, Value>,
+}
+
+/// For whom a record is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recipients {
+    /// Everybody.
+    #[default]
+    Public,
+    /// The members of a network that this node belongs to.
+    Network(NetworkId),
+    /// These centres and our own: 1 to 16 of them, in any order.
+    Centres(Vec<CentreId>),
+}
+
+impl Recipients {
+    /// Returns those of an audience.
+    pub fn of(audience: &Audience) -> Self {
+        match audience {
+            Audience::Public => Self::Public,
+            Audience::Network(id, _) => Self::Network(*id),
+            Audience::Centres(centres, _) => Self::Centres(centres.clone()),
+        }
+    }
 }
 
 /// A request to the service.
@@ -41,6 +71,8 @@ pub enum Command {
     Identify(Vec<u8>),
     /// Compare with one peer, or with all that are connected, now.
     Sync(Option<Peer>),
+    /// Belong to these networks from now on, and to no others.
+    Networks(Vec<Membership>),
     /// Dial an address and remember it.
     Dial(String),
     /// Say how the node is.
@@ -67,6 +99,8 @@ pub enum Reply {
     Syncing(Vec<Peer>),
     /// The dial is under way.
     Dialling,
+    /// The networks are changed.
+    Joined,
     /// How the node is.
     Status(Box<ServiceStatus>),
     /// The peers.
@@ -122,6 +156,32 @@ pub enum Refusal {
     /// An identity event does not belong where it should stand.
     #[error("the identity event is refused: {0}")]
     Event(crate::ingest::Rejection),
+    /// A record is not for those whom the one that it revises or retracts is for.
+    #[error("record {id} is for {}: what revises or retracts it is for the same", describe(.recipients))]
+    OtherRecipients {
+        /// The record that is revised or retracted.
+        id: RecordId,
+        /// For whom it is.
+        recipients: Recipients,
+    },
+    /// A record is for a network that this node does not belong to.
+    #[error("this node does not belong to network {id}")]
+    NotAMember {
+        /// Which.
+        id: NetworkId,
+    },
+    /// A record is for no centres or for too many.
+    #[error("{count} centres are named, 1 to {AUDIENCE_CENTRES_MAX} are needed")]
+    NamedCentres {
+        /// How many.
+        count: usize,
+    },
+    /// Too many networks.
+    #[error("{count} networks, the limit is {NETWORKS_MAX}")]
+    TooManyNetworks {
+        /// How many.
+        count: usize,
+    },
     /// There is no such peer.
     #[error("no peer {peer} is known")]
     UnknownPeer {
@@ -156,6 +216,16 @@ pub struct Imported {
     pub rejected: u64,
     /// Records whose predecessors are not held, so that they cannot be placed.
     pub gaps: u64,
+    /// Records that are for others than this node, which are not kept.
+    pub foreign: u64,
+}
+
+fn describe(recipients: &Recipients) -> String {
+    match recipients {
+        Recipients::Public => "everybody".to_owned(),
+        Recipients::Network(id) => format!("the network {id}"),
+        Recipients::Centres(centres) => format!("{} named centres", centres.len()),
+    }
 }
 
 /// How the service is.

@@ -13,14 +13,19 @@ mod commands;
 mod gossip;
 mod links;
 mod offences;
+mod visits;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use baraza_identity::Log;
 use baraza_record::{CentreId, FeedId, SecretKey, Timestamp};
 
 use crate::{
     command::{Command, Refusal, Reply},
+    entitle::{Membership, Ours},
     entropy::Entropy,
     ingest::Rejection,
     net::{NetEffect, NetEvent, Peer, RequestId, Token},
@@ -31,10 +36,12 @@ use crate::{
 };
 
 use links::Links;
+use visits::Visits;
 
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
+pub use visits::{MEMBERS_TARGET, VISIT_AGAIN_MS, VISIT_EVERY_MS};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
 pub const EFFECTS_MAX: usize = 65_536;
@@ -53,6 +60,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// Multiaddrs to keep a connection to.
     pub bootstrap: Vec<String>,
+    /// Networks that we belong to.
+    pub networks: Vec<Membership>,
     /// Why the operator key may not sign, if the store was found damaged.
     pub key_blocked: Option<String>,
 }
@@ -117,14 +126,16 @@ pub enum Effect {
 pub struct Service<S: Store> {
     store: S,
     config: Config,
+    ours: Arc<Ours>,
     signer: Option<SecretKey>,
     entropy: Entropy,
     links: Links,
+    visits: Visits,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
-    own_head: Option<(FeedId, FeedHead)>,
+    own_heads: BTreeMap<FeedId, FeedHead>,
     last_request: RequestId,
     read_only: Option<String>,
     now: Timestamp,
@@ -156,15 +167,18 @@ impl<S: Store> Service<S> {
             return Err(ServiceError::NoIdentity { centre });
         }
         let links = Links::new(&store, &config, now)?;
+        let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
+            ours: Arc::new(Ours { centre, node, networks }),
             entropy: Entropy::new(config.seed),
             store,
             signer: None,
             links,
+            visits: Visits::default(),
             sessions: BTreeMap::new(),
             claims: Claims::default(),
             effects: VecDeque::new(),
-            own_head: None,
+            own_heads: BTreeMap::new(),
             last_request: 0,
             read_only: None,
             now,
@@ -175,6 +189,11 @@ impl<S: Store> Service<S> {
     /// Returns the store, for its reader.
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// Returns who we are and which networks we belong to, for whoever answers peers.
+    pub fn ours(&self) -> &Arc<Ours> {
+        &self.ours
     }
 
     /// Gives the store back.
@@ -226,7 +245,7 @@ impl<S: Store> Service<S> {
     }
 
     fn commit_store(&mut self) -> Result<(), StoreError> {
-        if let Some((feed, head)) = self.own_head.take() {
+        for (feed, head) in std::mem::take(&mut self.own_heads) {
             self.store.put_own_head(&feed, &head)?;
         }
         self.store.commit()

@@ -15,6 +15,7 @@ use baraza_record::{
 
 use crate::{
     command::Imported,
+    entitle::Entitlement,
     ingest::{self, IngestError, Ingested},
     store::{Branch, Place, Store, StoreError},
 };
@@ -38,19 +39,25 @@ pub struct Intake {
     events: Option<(CentreId, Vec<Vec<u8>>)>,
     done: Imported,
     now: Timestamp,
-    replay: bool,
+    /// What this node is entitled to; none while it reads its own ledger.
+    entitled: Option<Entitlement>,
 }
 
 impl Intake {
-    /// Starts on frames from elsewhere; `now` is the arrival time of what comes.
-    pub fn new(now: Timestamp) -> Self {
+    /// Starts on frames from elsewhere; `now` is the arrival time of what comes. What this node
+    /// is not `entitled` to is not kept.
+    pub fn new(now: Timestamp, entitled: Entitlement) -> Self {
+        Self { entitled: Some(entitled), ..Self::starting(now) }
+    }
+
+    fn starting(now: Timestamp) -> Self {
         let (run, bodies, done) = (Vec::new(), Vec::new(), Imported::default());
-        Self { run, bodies, events: None, done, now, replay: false }
+        Self { run, bodies, events: None, done, now, entitled: None }
     }
 
     /// Starts on our own ledger: its clock and erase frames count.
     pub fn replay() -> Self {
-        Self { replay: true, ..Self::new(Timestamp::default()) }
+        Self::starting(Timestamp::default())
     }
 
     fn set_time<S: Store>(&mut self, store: &mut S, now: Timestamp) -> Result<(), StoreError> {
@@ -95,8 +102,8 @@ impl Intake {
                 self.signature(store, record, &signature)
             }
             Frame::Identity(event) => self.queue_event(store, event),
-            Frame::Clock(now) if self.replay => self.set_time(store, now),
-            Frame::Erase { record, .. } if self.replay => {
+            Frame::Clock(now) if self.entitled.is_none() => self.set_time(store, now),
+            Frame::Erase { record, .. } if self.entitled.is_none() => {
                 self.flush(store)?;
                 match place_of(store, &record)? {
                     Some(place) => store.erase(&place),
@@ -223,6 +230,12 @@ impl Intake {
                 VerifiedRecord::verify_range(run).unwrap_or_default()
             }
         };
+        if let (Some(entitled), Some(first)) = (&self.entitled, verified.first())
+            && !entitled.covers(&first.header().centre, &first.header().audience)
+        {
+            self.done.foreign += verified.len() as u64;
+            return Ok(rest);
+        }
         let done = ingest::ingest_range(store, &verified, self.now)?;
         self.count(&done, verified.len());
         Ok(rest)

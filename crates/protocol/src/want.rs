@@ -4,9 +4,9 @@
 //! fork and records of unknown authority have no claim on anybody's time.
 //! Spec: docs/PROTOCOL.md, section 6.3.
 
-use crate::store::{PAGE_MAX, Place, StoreError, StoreRead};
+use crate::store::{FeedState, PAGE_MAX, Place, StoreError, StoreRead};
 
-/// Returns wanted bodies that follow `after`, and where to go on; `None` at the end.
+/// Returns wanted bodies of the feeds `of` that follow `after`, and where to go on; `None` at the end.
 ///
 /// A page may have none although more follow.
 ///
@@ -16,27 +16,31 @@ use crate::store::{PAGE_MAX, Place, StoreError, StoreRead};
 pub(crate) fn page(
     store: &(impl StoreRead + ?Sized),
     after: Option<Place>,
+    of: impl Fn(&FeedState) -> bool,
 ) -> Result<(Vec<Place>, Option<Place>), StoreError> {
     let missing = store.missing(after, PAGE_MAX)?;
     let next = missing.last().copied().filter(|_| missing.len() == PAGE_MAX);
     let mut wanted = Vec::new();
     for place in missing {
-        if store.feed(&place.feed)?.is_some_and(|state| state.admits(&place)) {
+        if store.feed(&place.feed)?.is_some_and(|state| of(&state) && state.admits(&place)) {
             wanted.push(place);
         }
     }
     Ok((wanted, next))
 }
 
-/// Returns whether any body is wanted.
+/// Returns whether any body of the feeds `of` is wanted.
 ///
 /// # Errors
 ///
 /// [`StoreError`].
-pub(crate) fn any(store: &(impl StoreRead + ?Sized)) -> Result<bool, StoreError> {
+pub(crate) fn any(
+    store: &(impl StoreRead + ?Sized),
+    of: impl Fn(&FeedState) -> bool,
+) -> Result<bool, StoreError> {
     let mut after = None;
     loop {
-        let (wanted, next) = page(store, after)?;
+        let (wanted, next) = page(store, after, &of)?;
         if !wanted.is_empty() || next.is_none() {
             return Ok(!wanted.is_empty());
         }

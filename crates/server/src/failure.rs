@@ -101,9 +101,13 @@ impl From<Refusal> for Failure {
                 (ErrorCode::NotFound, Some("`baraza peers` lists those that are known"))
             }
             Refusal::NotOurs { .. } => (ErrorCode::NotOurs, None),
-            Refusal::TooMany { .. } | Refusal::TooLarge { .. } | Refusal::Event(_) => {
-                (ErrorCode::Invalid, None)
-            }
+            Refusal::TooMany { .. }
+            | Refusal::TooLarge { .. }
+            | Refusal::Event(_)
+            | Refusal::OtherRecipients { .. }
+            | Refusal::NamedCentres { .. }
+            | Refusal::TooManyNetworks { .. } => (ErrorCode::Invalid, None),
+            Refusal::NotAMember { .. } => (ErrorCode::Invalid, Some("baraza network list")),
             Refusal::Offline => (ErrorCode::Offline, Some("run `baraza start`")),
             Refusal::Busy => (ErrorCode::Busy, Some("try again in a moment")),
         };

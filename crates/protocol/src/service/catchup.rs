@@ -4,14 +4,16 @@
 //! not compare in a circle: what left them different once is not tried again at once.
 //! Spec: docs/PROTOCOL.md, section 6.2.
 
+use std::sync::Arc;
+
 use baraza_record::CentreId;
 
 use crate::{
-    answer,
     ingest::{IngestError, Rejection},
     net::{NetEffect, Peer, RequestId, Verdict},
     screen::Screened,
     session::{Gains, Learnt, Outcome, Session},
+    standing::Standing,
     store::{Store, StoreError},
     want,
     wire::Hello,
@@ -32,7 +34,8 @@ impl<S: Store> Service<S> {
         let Some(link) = self.links.up.get_mut(&peer) else { return Ok(()) };
         link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
         let tried = link.fruitless.clone().filter(|_| self.now < link.retry_at);
-        let session = Session::new(peer, self.config.centre, tried, self.now);
+        let (ours, known) = (Arc::clone(&self.ours), self.centre_of(&peer));
+        let session = Session::new(peer, ours, known, tried, self.now);
         self.sessions.insert(peer, session);
         self.step(peer)
     }
@@ -40,18 +43,21 @@ impl<S: Store> Service<S> {
     /// A peer compared itself with us: if it differs, or may have a body that we want, we
     /// look what it has.
     pub(super) fn heard(&mut self, peer: Peer, hello: Hello) -> Result<(), StoreError> {
-        let ours = answer::hello(&self.store, self.config.centre);
-        let wanting = want::any(&self.store)?;
+        let standing = Standing::of(&self.store, &self.ours, &peer, &hello)?;
+        let shared: Vec<_> = standing.shared().collect();
+        let ours = self.config.centre;
+        let wanting = want::any(&self.store, |state| {
+            shared.iter().any(|shelf| shelf.holds_feed(&ours, state))
+        })?;
         if let Some(link) = self.links.up.get_mut(&peer) {
-            let both = (ours, hello);
-            let equal = both.0.same_set(&both.1);
+            let known = link.fruitless.as_ref();
             // What left us different once is not tried again at once.
-            match link.fruitless.as_ref() == Some(&both) {
-                false if !equal => link.compare_by(self.now),
+            match known.is_some_and(|known| standing.is_no_news_after(known)) {
+                false if !standing.agrees() => link.compare_by(self.now),
                 _ if wanting => link.compare_soon(self.now),
                 _ => (),
             }
-            link.theirs = Some(both.1);
+            (link.theirs, link.shared) = (Some(hello), shared);
         }
         Ok(())
     }
@@ -191,10 +197,14 @@ impl<S: Store> Service<S> {
         if matches!(outcome, Outcome::Violated(_)) {
             self.offended(peer);
         }
-        let ours = answer::hello(&self.store, self.config.centre);
+        let standing = match session.theirs() {
+            Some(hello) => Some(Standing::of(&self.store, &self.ours, &peer, hello)?),
+            None => None,
+        };
         if let Some(link) = self.links.up.get_mut(&peer) {
-            link.conclude(&session, outcome, ours, now);
+            link.conclude(&session, outcome, standing, now);
         }
+        self.end_visit(peer);
         if gains != Gains::default() {
             self.spread_news(Some(peer));
         }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod answers;
+mod entitled;
 mod fixture;
 mod hostile;
 mod ingest;

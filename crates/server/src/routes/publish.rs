@@ -124,7 +124,7 @@ pub(crate) async fn retract(
             .map_err(|error| Failure::invalid(format!("default language: {error}")))?;
         let title = target.body.as_ref().map(title).unwrap_or_default().to_owned();
         let (kind, target) = (Kind::RETRACTION, Some(target.entry.id));
-        let record = NewRecord { kind, language, revises: None, target, body };
+        let record = NewRecord { kind, language, revises: None, target, recipients: None, body };
         Ok(Row { source: String::new(), title, record })
     });
     let row = prepare.await?;
@@ -186,8 +186,9 @@ fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<C
     };
     complete(kind, &mut body, defaults);
     let (problems, warnings) = (body::validate(kind, &body), body::warnings(kind, &body));
-    let record =
-        problems.is_empty().then_some(NewRecord { kind, language, revises, target: None, body });
+    let (target, recipients) = (None, None);
+    let record = NewRecord { kind, language, revises, target, recipients, body };
+    let record = problems.is_empty().then_some(record);
     Ok(Checked { record, problems, warnings })
 }
 

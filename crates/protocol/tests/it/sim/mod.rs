@@ -5,6 +5,7 @@
 
 mod converge;
 mod forks;
+mod networks;
 mod node;
 mod traffic;
 mod world;

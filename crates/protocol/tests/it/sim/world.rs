@@ -280,15 +280,17 @@ impl Sim {
             return self.notify(from, TIMEOUT_MS, failed);
         }
         let asked = Request::decode(&bytes).unwrap();
-        let centre = self.nodes[to].author.centre();
+        let asking = self.nodes[from].peer();
+        let ours = self.nodes[to].ours();
         let reader = self.nodes[to].store().reader();
         let answer = match self.random.chance(self.busy) {
             true => Answer::Busy,
-            false => answer::answer(&reader, centre, &asked).unwrap(),
+            false => answer::answer(&reader, &ours, &asking, &asked).unwrap(),
         };
         let answer = answer.encode();
+        self.nodes[from].told.extend_from_slice(&answer);
         assert!(answer.len() <= ANSWER_BYTES_MAX, "{} bytes to {asked:?}", answer.len());
-        let asking = self.nodes[from].peer();
+        self.nodes[to].told.extend_from_slice(&bytes);
         self.give(to, vec![screen(NetEvent::Request { peer: asking, ticket: 1, bytes })]);
         self.traffic.answer_bytes += answer.len() as u64;
         let delay = self.delay();
@@ -308,6 +310,7 @@ impl Sim {
         self.trace.update(&bytes);
         self.last_token += 1;
         let token = self.last_token;
+        self.nodes[to].told.extend_from_slice(&bytes);
         self.nodes[to].examined.insert(token, (from, bytes.clone()));
         let peer = self.nodes[from].peer();
         self.give(to, vec![screen(NetEvent::Gossip { peer, token, bytes })]);
