@@ -10,6 +10,7 @@ mod identity;
 mod records;
 mod staff;
 mod transport;
+mod trust;
 mod views;
 
 pub use drafts::{
@@ -19,12 +20,17 @@ pub use drafts::{
 pub use error::{ErrorBody, ErrorCode};
 pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
 pub use records::{
-    DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
-    Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
-    Standing,
+    DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
+    PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
+    SearchReply, SeriesView, Standing, VersionView,
 };
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
+pub use trust::{
+    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
+    QuarantinedCentre, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
+    UntrustRequest,
+};
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
     PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,

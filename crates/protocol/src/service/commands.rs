@@ -20,6 +20,7 @@ use crate::{
     command::{
         Command, NewRecord, PUBLISH_MAX, PeerStatus, Recipients, Refusal, Reply, ServiceStatus,
     },
+    effective::needed,
     entitle::{Membership, Ours},
     ingest::{self, IngestError},
     net::{NetEffect, Peer},
@@ -65,7 +66,9 @@ impl<S: Store> Service<S> {
             return Err(Refusal::TooMany { count: records.len() });
         }
         let key = self.signer.clone().ok_or(Refusal::Locked)?;
-        self.may_publish(&key)?;
+        let none = Capabilities::default();
+        let needed = records.iter().fold(none, |all, record| all.and(needed(record.kind)));
+        self.may_publish(&key, needed)?;
         let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
         let mut ends = BTreeMap::new();
         for (index, record) in records.into_iter().enumerate() {
@@ -79,12 +82,14 @@ impl<S: Store> Service<S> {
             if let Some((_, head)) = ends.get_mut(&recipients) {
                 *head = FeedHead { seq: one.header().seq, id: one.id() };
             }
+            self.may_erase(&one)?;
             signed.push(one);
         }
         let mut by_feed: BTreeMap<FeedId, Vec<VerifiedRecord>> = BTreeMap::new();
         for record in &signed {
             by_feed.entry(record.feed()).or_default().push(record.clone());
         }
+        signed.iter().for_each(|record| self.erasures.retracts(record.header().target));
         for (feed, records) in by_feed {
             for range in records.chunks(baraza_record::ANCHOR_HEADERS_MAX) {
                 let done = ingest::ingest_range(&mut self.store, range, self.now)?;
@@ -106,13 +111,14 @@ impl<S: Store> Service<S> {
 
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
     /// reported as published.
-    fn may_publish(&self, key: &SecretKey) -> Result<(), Refusal> {
+    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<(), Refusal> {
         let log = self.own_log()?;
         let operator = log.state().operator(&key.public());
         let rights = operator.filter(|operator| operator.ended.is_none());
         let rights = rights.map(|operator| operator.capabilities);
-        if !rights.is_some_and(|rights| rights.has(Capabilities::PUBLISH)) {
-            let why = "the identity log of this centre does not let it publish".to_owned();
+        if !rights.is_some_and(|rights| rights.has(needed)) {
+            let needed = needed.names().collect::<Vec<_>>().join(" and ");
+            let why = format!("the identity log of this centre does not let it {needed}");
             return Err(Refusal::KeyBlocked { why });
         }
         Ok(())

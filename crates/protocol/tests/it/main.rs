@@ -4,11 +4,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod admission;
 mod answers;
 mod entitled;
 mod fixture;
 mod hostile;
 mod ingest;
 mod intake;
+mod mixed;
 mod order;
 mod sim;

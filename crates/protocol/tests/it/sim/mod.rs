@@ -4,9 +4,11 @@
 //! Not here: sockets, real time, disks.
 
 mod converge;
+mod erasure;
 mod forks;
 mod networks;
 mod node;
+mod revocation;
 mod traffic;
 mod world;
 
