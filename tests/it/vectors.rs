@@ -7,6 +7,7 @@
 
 mod accreditation;
 mod input;
+mod logs;
 mod refused;
 
 use baraza_identity::Log;
@@ -102,7 +103,7 @@ fn by_our_function(context: &str, parts: &[Vec<u8>]) -> [u8; 32] {
 fn identity_events_have_these_bytes() {
     check("identity", |input| {
         let keys = input::list(&input["signers"], |seed| SecretKey::from_seed(input::array(seed)));
-        let event = input::event(&input["event"]);
+        let event = input::inception(&input["event"]);
         let signed = event.clone().sign(&keys.iter().collect::<Vec<_>>());
 
         let bytes = signed.encode();
