@@ -53,6 +53,16 @@ impl Home {
         self.0.join("trust.toml")
     }
 
+    /// Keys of the networks that were made here.
+    pub(crate) fn networks(&self) -> PathBuf {
+        self.0.join("networks")
+    }
+
+    /// The networks that the node belongs to, with their secrets.
+    pub(crate) fn networks_file(&self) -> PathBuf {
+        self.0.join("networks.toml")
+    }
+
     pub(crate) fn drafts(&self) -> PathBuf {
         self.0.join("drafts")
     }

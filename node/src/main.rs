@@ -17,6 +17,7 @@ mod host;
 mod indexer;
 mod init;
 mod keys;
+mod networks;
 mod node;
 mod rules;
 mod sockets;

@@ -27,6 +27,7 @@ use crate::{
     home::Home,
     indexer, init,
     keys::{self, KeyError},
+    networks::Networks,
     rules,
     staff_log::Log,
 };
@@ -69,12 +70,15 @@ impl Node {
         let reader = store.reader();
         let node_key = SecretKey::from_seed(*init::node_seed(home)?);
         let daemon = purpose.effects.is_some();
+        let networks = Arc::new(Networks::load(home)?);
+        let mut bootstrap = purpose.bootstrap;
+        bootstrap.extend(networks.addresses());
         let config = Config {
             centre: settings.centre,
             node: node_key.public(),
             seed: *keys::random(),
-            bootstrap: purpose.bootstrap,
-            networks: Vec::new(),
+            bootstrap,
+            networks: networks.memberships(),
             key_blocked,
         };
         let engine = Engine::start(store, config, purpose.effects)
@@ -86,7 +90,8 @@ impl Node {
             ))
         })?;
         let index = Arc::new(index);
-        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone())?;
+        let inputs = engine.inputs.clone();
+        let facts = facts(home, settings, daemon, warnings, networks, inputs)?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -218,6 +223,7 @@ fn facts(
     settings: &Settings,
     daemon: bool,
     warnings: Vec<Warning>,
+    networks: Arc<Networks>,
     inputs: mpsc::Sender<Input>,
 ) -> Result<NodeFacts, ErrorBody> {
     let operator = home.keys().join(keys::OPERATOR);
@@ -251,6 +257,7 @@ fn facts(
         peer_id_text,
         parse_peer,
         unlock: Arc::new(unlock),
+        networks,
         staff,
         notices,
         rules: rules::open(home)?,

@@ -7,6 +7,7 @@
 mod drafts;
 mod error;
 mod identity;
+mod networks;
 mod records;
 mod staff;
 mod transport;
@@ -19,10 +20,13 @@ pub use drafts::{
 };
 pub use error::{ErrorBody, ErrorCode};
 pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
+pub use networks::{
+    CreateNetwork, CreatedNetwork, Invitation, InvitationView, NetworkView, NetworksReply,
+};
 pub use records::{
-    DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
-    PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
-    SearchReply, SeriesView, Standing, VersionView,
+    AudienceView, DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem,
+    PublishReply, PublishRequest, Published, RecordSummary, RecordView, RetractRequest,
+    RootSignature, RowReport, SearchReply, SeriesView, Standing, VersionView,
 };
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};

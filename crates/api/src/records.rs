@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/OPERATIONS.md, "API".
 
-use baraza_record::{CentreId, PublicKey, RecordId};
+use baraza_record::{CentreId, NetworkId, PublicKey, RecordId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,6 +17,10 @@ pub struct DraftBody {
     /// Id, or a unique prefix of one, of the version that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revises: Option<String>,
+    /// For whom it is: `public`, `network:NAME` or `centres:ID,ID`. Absent: everybody or, for a
+    /// new version, whom the earlier one is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// Fields of the kind; the centre's defaults fill contact, licence and countries.
     pub body: Map<String, Value>,
     /// Where it came from, for messages: file name and line or row.
@@ -147,6 +151,25 @@ pub enum Standing {
     Unreadable,
 }
 
+/// For whom a record is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum AudienceView {
+    /// Everybody.
+    #[default]
+    Public,
+    /// The members of a network.
+    Network {
+        /// Which.
+        id: NetworkId,
+    },
+    /// Named centres and the publisher's own.
+    Centres {
+        /// Which.
+        centres: Vec<CentreId>,
+    },
+}
+
 /// A record in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSummary {
@@ -176,6 +199,9 @@ pub struct RecordSummary {
     /// How its publisher stands with the nations trusted here, in words.
     #[serde(default)]
     pub accreditation: String,
+    /// For whom it is.
+    #[serde(default)]
+    pub audience: AudienceView,
 }
 
 /// One version of a record.

@@ -5,7 +5,7 @@
 use baraza_record::{CentreId, EventId, PublicKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, StatementView};
+use crate::{NetworkView, Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +49,11 @@ pub struct StatusView {
     pub peers_known: usize,
     /// Catch-up sessions under way.
     pub sessions: usize,
-    /// Digest of all that is admitted: equal on two nodes that hold the same set.
+    /// Digest of all that is for everybody: equal on two nodes that hold the same set.
     pub set_digest: String,
+    /// The networks that this node belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<NetworkView>,
     /// When we last agreed with a peer on everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed_ms: Option<u64>,
@@ -136,6 +139,9 @@ pub struct Imported {
     pub rejected: u64,
     /// Records that do not connect to what is held.
     pub gaps: u64,
+    /// Records that are for others than this node, and are not kept.
+    #[serde(default)]
+    pub foreign: u64,
 }
 
 /// An operator key of a centre.

@@ -4,6 +4,7 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod network;
 mod staff;
 mod who;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+pub(crate) use network::{Join, Leave, Network, NetworkCreate};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
@@ -114,6 +116,13 @@ pub(crate) enum Command {
     /// Write or read bundles: records in a file, for where there is no network
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Make networks, and invite others to them
+    #[command(subcommand)]
+    Network(Network),
+    /// Enter a network by invitation
+    Join(Join),
+    /// Leave a network
+    Leave(Leave),
     /// Check files without a node: who signed what is in them
     Verify(Verify),
     /// Show centres
@@ -232,6 +241,9 @@ pub(crate) struct Publish {
     /// Kind of drafts that name none
     #[arg(long, value_parser = kinds())]
     pub(crate) kind: Option<String>,
+    /// Audience of drafts that name none: public, network:NAME or centres:ID,ID
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: Option<String>,
     /// Check only
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -355,6 +367,9 @@ pub(crate) struct List {
     /// Most records
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
+    /// Only those for this audience: public, network:NAME or centres:ID,ID
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: Option<String>,
     #[command(flatten)]
     pub(crate) narrow: Narrow,
 }
@@ -379,10 +394,13 @@ pub(crate) struct Sync {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bundle {
-    /// Write all public records to a file
+    /// Write records to a file: all public ones, or what somebody is entitled to
     Create {
         /// File to write
         file: PathBuf,
+        /// For whom: a centre's id, or network:NAME; absent: for everybody
+        #[arg(long = "for", value_name = "WHOM")]
+        whom: Option<String>,
     },
     /// Take the records of files
     Import {

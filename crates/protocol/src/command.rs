@@ -4,6 +4,8 @@
 //! Not here: the forms of the HTTP API (`baraza-api`).
 //! Spec: docs/ARCHITECTURE.md, "Threads".
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use baraza_record::{
     AUDIENCE_CENTRES_MAX, Audience, CentreId, EventId, FeedId, Kind, NetworkId, PublicKey,
     RecordId, Seq, Timestamp,
@@ -270,10 +272,21 @@ pub struct ServiceStatus {
     pub sessions: usize,
     /// When we last agreed with any peer on everything.
     pub agreed_ms: Option<Timestamp>,
+    /// What was seen of our networks since the start.
+    pub networks: BTreeMap<NetworkId, SeenNetwork>,
     /// Latest failures of dials: address and reason, newest last.
     pub dial_failures: Vec<(String, String)>,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
+}
+
+/// What was seen of a network since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenNetwork {
+    /// Centres of nodes that proved to be members.
+    pub centres: BTreeSet<CentreId>,
+    /// When we last agreed with a member on all of it.
+    pub agreed_ms: Option<Timestamp>,
 }
 
 /// What is known of a peer.

@@ -17,6 +17,7 @@ pub mod erasure;
 pub mod holders;
 pub mod index;
 pub mod ingest;
+pub mod invitation;
 pub mod model;
 pub mod net;
 pub mod peers;

@@ -22,10 +22,10 @@ use std::{
 };
 
 use baraza_identity::Log;
-use baraza_record::{CentreId, FeedId, SecretKey, Timestamp};
+use baraza_record::{CentreId, FeedId, NetworkId, SecretKey, Timestamp};
 
 use crate::{
-    command::{Command, Refusal, Reply},
+    command::{Command, Refusal, Reply, SeenNetwork},
     entitle::{Membership, Ours},
     entropy::Entropy,
     ingest::Rejection,
@@ -134,6 +134,7 @@ pub struct Service<S: Store> {
     entropy: Entropy,
     links: Links,
     visits: Visits,
+    seen: BTreeMap<NetworkId, SeenNetwork>,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
     erasures: Erasures,
@@ -179,6 +180,7 @@ impl<S: Store> Service<S> {
             signer: None,
             links,
             visits: Visits::default(),
+            seen: BTreeMap::new(),
             sessions: BTreeMap::new(),
             claims: Claims::default(),
             erasures: Erasures::default(),

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use baraza_reconcile::Shelf;
+pub use baraza_reconcile::Shelf;
 use baraza_record::FeedId;
 
 use crate::{
-    entitle::{Ours, Shared, is_node},
+    entitle::{Entitlement, Ours, Shared, is_node},
     net::Peer,
-    store::{ShelfName, StoreError, StoreRead},
+    store::{PAGE_MAX, ShelfName, StoreError, StoreRead},
     wire::{Hello, NETWORKS_MAX},
 };
 
@@ -42,6 +42,35 @@ pub fn shelf(
         }
     }
     Ok(Arc::new(both))
+}
+
+/// Returns the heads of all feeds that whoever is `entitled` may have.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub fn shelf_for(
+    reader: &(impl StoreRead + ?Sized),
+    entitled: &Entitlement,
+) -> Result<Arc<Shelf>, StoreError> {
+    let public = reader.shelf(ShelfName::Public);
+    if *entitled == Entitlement::public() {
+        return Ok(public);
+    }
+    let (mut all, mut after) = (Shelf::clone(&public), None);
+    loop {
+        let page = reader.feeds(after, PAGE_MAX)?;
+        for feed in &page {
+            let state = reader.feed(feed)?.filter(|state| entitled.covers_feed(state));
+            if let Some(state) = state {
+                all.set(feed.0, state.head());
+            }
+        }
+        after = page.last().copied();
+        if page.len() < PAGE_MAX {
+            return Ok(Arc::new(all));
+        }
+    }
 }
 
 /// Returns what we say of ourselves to `to`, whose networks are not known yet. `claimed` is

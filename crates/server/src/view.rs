@@ -49,6 +49,7 @@ pub(crate) fn summary(
         countries: view.body.as_ref().map(|body| codes(body, "countries")).unwrap_or_default(),
         goals: header.goals.iter().collect(),
         standing: standing(view.standing),
+        audience: crate::networks::view(&header.audience),
         accreditation,
     })
 }

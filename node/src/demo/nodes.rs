@@ -141,6 +141,7 @@ impl DemoNode {
             kind: example.draft.kind.to_string(),
             language: example.draft.language,
             revises: None,
+            audience: None,
             body: example.draft.body,
             source: example.file,
         });

@@ -12,5 +12,7 @@ mod drafts;
 mod erasure;
 mod exchange;
 mod harness;
+mod networks;
+mod outsider;
 mod policy;
 mod staff;

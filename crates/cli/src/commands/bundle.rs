@@ -77,8 +77,12 @@ impl Damages {
     }
 }
 
-/// Writes all public records to a file.
-pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failure> {
+/// Writes to a file all public records, and what else `whom` is entitled to.
+pub(super) fn create(
+    shell: &mut Shell<'_, '_>,
+    path: &Path,
+    whom: Option<&str>,
+) -> Result<(), Failure> {
     let client = shell.client()?;
     let question = format!("`{}` exists. Overwrite it?", path.display());
     if path.exists() && !shell.confirm(&question)? {
@@ -93,7 +97,7 @@ pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failu
     let mut part = name.to_owned();
     part.push(".tmp");
     let part = path.with_file_name(part);
-    let written = write_pages(shell, &*client, &part).and_then(|written| {
+    let written = write_pages(shell, &*client, &part, whom).and_then(|written| {
         let moved = fs::rename(&part, path).and_then(|()| sync_folder(path));
         moved.map(|()| written).map_err(|error| unwritable(path, &error))
     });
@@ -102,6 +106,13 @@ pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failu
         let _ = fs::remove_file(&part);
     }
     let written = written?;
+    if let Some(whom) = whom {
+        shell.note(format!(
+            "It holds what is public and what {} may have. Give it to nobody else: whoever has the \
+             file can read it.",
+            Safe(whom)
+        ));
+    }
     match shell.json {
         true => shell.print_json(&json!({ "file": path.to_string_lossy(), "bytes": written })),
         false => {
@@ -111,13 +122,21 @@ pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failu
     }
 }
 
-fn write_pages(shell: &Shell<'_, '_>, client: &dyn Client, path: &Path) -> Result<u64, Failure> {
+fn write_pages(
+    shell: &Shell<'_, '_>,
+    client: &dyn Client,
+    path: &Path,
+    whom: Option<&str>,
+) -> Result<u64, Failure> {
     let progress = shell.progress(0, "Writing");
     let mut file = File::create(path).map_err(|error| unwritable(path, &error))?;
     let (mut written, mut after) = (0, None::<String>);
     loop {
         let query = serde_urlencoded::to_string(
-            after.iter().map(|after| ("after", after)).collect::<Vec<_>>(),
+            whom.iter()
+                .map(|whom| ("for", *whom))
+                .chain(after.iter().map(|after| ("after", after.as_str())))
+                .collect::<Vec<_>>(),
         )
         .map_err(|error| failure(ErrorCode::Internal, error.to_string()))?;
         let path_and_query =
@@ -240,7 +259,7 @@ fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<
     let came: Imported = serde_json::from_slice(&reply.body).map_err(|error| {
         failure(ErrorCode::Internal, format!("the node's reply does not parse: {error}"))
     })?;
-    let Imported { inserted, duplicates, held, bodies, identities, rejected, gaps } = came;
+    let Imported { inserted, duplicates, held, bodies, identities, rejected, gaps, foreign } = came;
     sum.inserted += inserted;
     sum.duplicates += duplicates;
     sum.held += held;
@@ -248,6 +267,7 @@ fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<
     sum.identities += identities;
     sum.rejected += rejected;
     sum.gaps += gaps;
+    sum.foreign += foreign;
     Ok(())
 }
 
@@ -259,6 +279,7 @@ fn in_words(imported: &Imported) -> String {
         (imported.bodies, count(imported.bodies, "missing body", "missing bodies")),
         (imported.identities, count(imported.identities, "new identity", "new identities")),
         (imported.rejected, format!("{} not authentic and refused", records(imported.rejected))),
+        (imported.foreign, format!("{} for others, not kept", records(imported.foreign))),
         (imported.gaps, format!("{} without what comes before", records(imported.gaps))),
     ];
     let parts = parts.into_iter().filter(|(value, _)| *value != 0).map(|(_, text)| text);

@@ -10,7 +10,9 @@ mod exchange;
 mod keep;
 mod key;
 mod nation;
+mod network;
 mod node;
+mod picture;
 mod publish;
 mod query;
 mod record;
@@ -49,8 +51,13 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Show(args) => record::show(shell, &args),
         Command::Sync(args) => exchange::sync(shell, args),
         Command::Peers => exchange::peers(shell),
-        Command::Bundle(Bundle::Create { file }) => bundle::create(shell, &file),
+        Command::Bundle(Bundle::Create { file, whom }) => {
+            bundle::create(shell, &file, whom.as_deref())
+        }
         Command::Bundle(Bundle::Import { files }) => bundle::import(shell, &files),
+        Command::Network(command) => network::run(shell, command),
+        Command::Join(args) => network::join(shell, &args),
+        Command::Leave(args) => network::leave(shell, &args),
         Command::Verify(args) => verify::verify(shell, &args.files),
         Command::Centre(Centre::Show { id }) => centre::show(shell, id.as_deref()),
         Command::Centre(Centre::List) => centre::list(shell),

@@ -232,6 +232,10 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
         if status.unlocked { "can sign" } else { "locked; unlock it with: baraza unlock" },
     );
     facts.add("Digest", Safe(&status.set_digest).to_string());
+    for network in &status.networks {
+        let digest: String = Safe(&network.digest).to_string();
+        facts.add("Network", format!("{}: {digest}", Safe(&network.name)));
+    }
     facts.add("Version", Safe(&status.version).to_string());
     facts
 }

@@ -76,7 +76,10 @@ pub(super) fn new(shell: &mut Shell<'_, '_>, args: &New) -> Result<(), Failure> 
 /// Publishes the drafts of files.
 pub(super) fn publish(shell: &mut Shell<'_, '_>, args: &args::Publish) -> Result<(), Failure> {
     let kind = args.kind.as_deref().and_then(Kind::from_name);
-    let drafts = Drafts::read(&args.files, kind)?;
+    let mut drafts = Drafts::read(&args.files, kind)?;
+    for draft in &mut drafts.drafts {
+        draft.audience = draft.audience.take().or_else(|| args.audience.clone());
+    }
     let rules = Rules {
         dry_run: args.dry_run,
         allow_personal_data: args.allow_personal_data,
@@ -208,6 +211,7 @@ fn body_of(draft: Draft) -> DraftBody {
         kind: draft.kind.to_string(),
         language: draft.language,
         revises: draft.revises,
+        audience: draft.audience,
         body: draft.body,
         source: draft.source.to_string(),
     }

@@ -109,6 +109,7 @@ fn summary() -> RecordSummary {
         goals: vec![6],
         standing: Standing::Unreadable,
         accreditation: text(),
+        audience: baraza_api::AudienceView::Public,
     }
 }
 
@@ -220,6 +221,17 @@ fn status() -> StatusView {
         peers_known: 1,
         sessions: 1,
         set_digest: text(),
+        networks: vec![baraza_api::NetworkView {
+            id: baraza_record::NetworkId([7; 32]),
+            name: text(),
+            open: false,
+            fingerprint: CentreId([8; 32]),
+            invited_by: Some(text()),
+            members: 2,
+            records: 3,
+            digest: text(),
+            agreed_ms: None,
+        }],
         agreed_ms: Some(1),
         index_behind: 1,
         unlocked: false,

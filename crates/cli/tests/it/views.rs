@@ -23,6 +23,7 @@ fn summary() -> RecordSummary {
         goals: vec![6],
         standing: Standing::Current,
         accreditation: String::new(),
+        audience: baraza_api::AudienceView::Public,
     }
 }
 
@@ -66,6 +67,7 @@ fn status() -> StatusView {
         peers_known: 4,
         sessions: 1,
         set_digest: "00ff".into(),
+        networks: Vec::new(),
         agreed_ms: Some(NOW.0 - 7_200_000),
         index_behind: 0,
         unlocked: true,

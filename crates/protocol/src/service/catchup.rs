@@ -9,6 +9,7 @@ use std::sync::Arc;
 use baraza_record::CentreId;
 
 use crate::{
+    entitle::{Shared, is_node},
     ingest::{IngestError, Rejection},
     net::{NetEffect, Peer, RequestId, Verdict},
     screen::Screened,
@@ -24,6 +25,9 @@ use super::{Service, links::COMPARE_EVERY_MS};
 /// Wait before the other peers are told of what a session brought (0.2 s), so that one
 /// comparison covers what several sessions bring.
 const NEWS_AFTER_MS: u64 = 200;
+
+/// Most members of a network that are remembered for the operator.
+const MEMBERS_SEEN_MAX: usize = 10_000;
 
 impl<S: Store> Service<S> {
     pub(super) fn start_session(&mut self, peer: Peer) -> Result<(), StoreError> {
@@ -54,6 +58,8 @@ impl<S: Store> Service<S> {
             // What left us different once is not tried again at once.
             match known.is_some_and(|known| standing.is_no_news_after(known)) {
                 false if !standing.agrees() => link.compare_by(self.now),
+                // The peer may have told of itself before it had committed what it got.
+                true if !standing.agrees() => link.compare_soon(self.now),
                 _ if wanting => link.compare_soon(self.now),
                 _ => (),
             }
@@ -201,12 +207,36 @@ impl<S: Store> Service<S> {
             Some(hello) => Some(Standing::of(&self.store, &self.ours, &peer, hello)?),
             None => None,
         };
+        if let (Some(standing), Some(hello)) = (&standing, session.theirs()) {
+            self.note_networks(&peer, hello.centre, standing)?;
+        }
         if let Some(link) = self.links.up.get_mut(&peer) {
             link.conclude(&session, outcome, standing, now);
         }
         self.end_visit(peer);
         if gains != Gains::default() {
             self.spread_news(Some(peer));
+        }
+        Ok(())
+    }
+
+    /// Notes who is a member of our networks, and with whom we agree on them.
+    fn note_networks(
+        &mut self,
+        peer: &Peer,
+        centre: CentreId,
+        standing: &Standing,
+    ) -> Result<(), StoreError> {
+        let proved = is_node(&self.store, &centre, peer)?;
+        for shelf in standing.shared() {
+            let Shared::Network(id) = shelf else { continue };
+            let seen = self.seen.entry(id).or_default();
+            if proved && seen.centres.len() < MEMBERS_SEEN_MAX {
+                seen.centres.insert(centre);
+            }
+            if !standing.differing().any(|other| other == shelf) {
+                seen.agreed_ms = Some(self.now);
+            }
         }
         Ok(())
     }

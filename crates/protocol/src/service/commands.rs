@@ -292,6 +292,7 @@ impl<S: Store> Service<S> {
             link.forget_failures();
         }
         self.visits = Visits::default();
+        self.seen.retain(|id, _| self.ours.networks.iter().any(|one| one.id == *id));
         self.spread_news(None);
         Ok(Reply::Joined)
     }
@@ -355,6 +356,7 @@ impl<S: Store> Service<S> {
             held,
             forks,
             sessions: self.sessions.len(),
+            networks: self.seen.clone(),
             agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
             dial_failures: self.links.failures.iter().cloned().collect(),
             read_only: self.read_only.clone(),

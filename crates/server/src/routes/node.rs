@@ -15,7 +15,7 @@ use baraza_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reply, trust::is_awaited};
+use super::{Node, Reply, networks, trust::is_awaited};
 use crate::{
     failure::Failure,
     input::{JsonBody, Params},
@@ -82,7 +82,7 @@ pub(crate) async fn unlock(
     app.read(open).await.map(|()| Json(json!({})))
 }
 
-async fn service_status(app: &App) -> Result<ServiceStatus, Failure> {
+pub(super) async fn service_status(app: &App) -> Result<ServiceStatus, Failure> {
     match app.service.call(Command::Status).await? {
         Answer::Status(status) => Ok(*status),
         _ => Err(Failure::odd_reply()),
@@ -99,6 +99,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
     let [identities, public] =
         [ShelfName::Identities, ShelfName::Public].map(|name| reader.shelf(name).root());
     let digest = set_digest(identities, public);
+    let networks = networks::views(app, &status.networks)?;
     let mut warnings = warnings(&status);
     warnings.extend(app.notices());
     warnings.extend(rules_warnings(app)?);
@@ -119,6 +120,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         peers_known: status.peers_known,
         sessions: status.sessions,
         set_digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        networks,
         agreed_ms: status.agreed_ms.map(|time| time.0),
         index_behind: reader.last_change().saturating_sub(covered),
         unlocked: status.unlocked,
