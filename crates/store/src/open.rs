@@ -197,9 +197,13 @@ impl LedgerStore {
     fn compare_own_heads(&self, unreadable: bool) -> Result<OwnHeads, StoreError> {
         let mut lost = Vec::new();
         for (feed, head) in self.layer.own_heads.heads() {
-            let place = Place { feed: *feed, seq: head.seq, branch: Branch::Main };
-            let held = self.entry(&place)?.map(|entry| entry.id);
-            if held != Some(head.id) {
+            // It stands on the other branch where the centre has chosen that one.
+            let mut held = false;
+            for branch in [Branch::Main, Branch::Other] {
+                let entry = self.entry(&Place { feed: *feed, seq: head.seq, branch })?;
+                held |= entry.is_some_and(|entry| entry.id == head.id);
+            }
+            if !held {
                 lost.push((*feed, *head));
             }
         }
