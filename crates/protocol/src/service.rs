@@ -13,6 +13,7 @@ mod commands;
 mod gossip;
 mod links;
 mod offences;
+mod own_feed;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,10 +32,12 @@ use crate::{
 };
 
 use links::Links;
+use own_feed::OwnFeed;
 
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
+pub use own_feed::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS, PUBLISH_WAITING_MAX};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
 pub const EFFECTS_MAX: usize = 65_536;
@@ -122,6 +125,7 @@ pub struct Service<S: Store> {
     links: Links,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
+    own: OwnFeed,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_head: Option<(FeedId, FeedHead)>,
@@ -163,6 +167,7 @@ impl<S: Store> Service<S> {
             links,
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            own: OwnFeed::new(now),
             effects: VecDeque::new(),
             own_head: None,
             last_request: 0,
@@ -282,7 +287,10 @@ impl<S: Store> Service<S> {
         let why = self.read_only.clone().unwrap_or_else(|| "the disk is full".to_owned());
         for effect in &mut self.effects {
             if let Effect::Reply { reply, .. } = effect
-                && matches!(reply, Reply::Published(_) | Reply::Imported(_))
+                && matches!(
+                    reply,
+                    Reply::Published(_) | Reply::PublishedLate { .. } | Reply::Imported(_)
+                )
             {
                 *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
             }

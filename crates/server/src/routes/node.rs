@@ -21,6 +21,10 @@ use crate::{
     state::App,
 };
 
+/// What helps a key whose feed has lost its end.
+const BLOCKED_HINT: &str =
+    "get the records back: `baraza sync`, or `baraza bundle import`; then it signs again by itself";
+
 pub(crate) async fn status(State(app): Node, params: Params) -> Reply<StatusView> {
     params.finish()?;
     let status = service_status(&app).await?;
@@ -149,7 +153,7 @@ fn warnings(status: &ServiceStatus) -> Vec<Warning> {
     let blocked = status
         .key_blocked
         .iter()
-        .map(|why| warning(format!("the operator key may not sign: {why}"), "run `baraza repair`"));
+        .map(|why| warning(format!("the operator key may not sign: {why}"), BLOCKED_HINT));
     read_only.chain(blocked).chain(forks).collect()
 }
 

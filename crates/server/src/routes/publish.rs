@@ -141,8 +141,9 @@ async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Fai
             (record, (source, title, kind))
         })
         .unzip();
-    let ids = match app.service.call(Command::Publish(records)).await? {
-        Answer::Published(ids) if ids.len() == named.len() => ids,
+    let (ids, waited_ms) = match app.service.call(Command::Publish(records)).await? {
+        Answer::Published(ids) if ids.len() == named.len() => (ids, 0),
+        Answer::PublishedLate { ids, waited_ms } if ids.len() == named.len() => (ids, waited_ms),
         _ => return Err(Failure::odd_reply()),
     };
     let read = app.read(move |app| {
@@ -152,7 +153,7 @@ async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Fai
                 Some(place) => view::holders(&*app.reader, &place)?,
                 None => Holders::default(),
             };
-            Ok(Published { id, kind, title, source, holders })
+            Ok(Published { id, kind, title, source, holders, waited_ms })
         };
         ids.into_iter().zip(named).map(publish).collect()
     });

@@ -6,6 +6,7 @@
 mod converge;
 mod forks;
 mod node;
+mod own_feed;
 mod traffic;
 mod world;
 
