@@ -6,10 +6,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode};
+use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, Host, InitOptions, InitReport, Ready, RepairReport, Screen,
-    StartOptions, run_on,
+    DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Ready, RepairReport,
+    Screen, StartOptions, run_on,
 };
 use baraza_record::Timestamp;
 
@@ -249,6 +249,10 @@ impl Host for Nowhere {
     }
 
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {
+        self.refuse()
+    }
+
+    fn sign_erasure(&self, _: &Path, _: ErasureToSign<'_>) -> Result<RootSignature, ErrorBody> {
         self.refuse()
     }
 

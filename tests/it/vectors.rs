@@ -9,12 +9,13 @@ mod input;
 mod refused;
 
 use baraza_identity::Log;
-use baraza_protocol::set_digest;
+use baraza_protocol::{erasure, set_digest};
 use baraza_record::{
-    CentreId, FeedId, Header, Payload, PublicKey, SecretKey, SignedRecord, VerifiedRecord, body,
-    codec,
+    CentreId, FeedId, Header, Payload, PublicKey, RecordId, SecretKey, SignedRecord,
+    VerifiedRecord, body, codec,
     frame::{self, Frame, FrameReader},
     hash,
+    sign::Domain,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +49,18 @@ fn keys_follow_from_their_seeds() {
     check("keys", |input| {
         let key = SecretKey::from_seed(input::array(&input["seed"])).public();
         json!({"public": key, "next_digest": hash::key_digest(&key)})
+    });
+}
+
+#[test]
+fn a_root_key_signs_two_ids_for_an_erasure() {
+    check("erasure", |input| {
+        let key = SecretKey::from_seed(input::array(&input["seed"]));
+        let (target, centre) = (&input["target"], &input["centre"]);
+        let message =
+            erasure::message(&RecordId(input::array(target)), &CentreId(input::array(centre)));
+        let signature = key.sign(Domain::Erase, &message);
+        json!({"message": input::hex(&message), "signature": input::hex(&signature)})
     });
 }
 

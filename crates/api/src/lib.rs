@@ -19,9 +19,9 @@ pub use drafts::{
 pub use error::{ErrorBody, ErrorCode};
 pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
 pub use records::{
-    DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
-    Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
-    Standing,
+    DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
+    PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
+    SearchReply, SeriesView, Standing, VersionView,
 };
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};

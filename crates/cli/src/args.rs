@@ -94,6 +94,8 @@ pub(crate) enum Command {
     Revise(Revise),
     /// Withdraw a record of your centre
     Retract(Retract),
+    /// Sign with a root key, on any machine, for the erasure of a record
+    SignErasure(SignErasure),
     /// Keep drafts on the node until somebody releases them
     #[command(subcommand)]
     Draft(Draft),
@@ -255,8 +257,35 @@ pub(crate) struct Retract {
     /// In words, for everybody
     #[arg(long)]
     pub(crate) note: Option<String>,
+    /// Have its text deleted on every node, 7 days after the node hears of it
+    #[arg(long)]
+    pub(crate) erase: bool,
+    /// Have it deleted at once: signs with the root key, too
+    #[arg(long, requires = "erase")]
+    pub(crate) now: bool,
+    /// Signature of another root key, as `baraza sign-erasure` prints it; may be repeated
+    #[arg(long, value_name = "FILE", requires = "now")]
+    pub(crate) root_signature: Vec<PathBuf>,
+    /// File whose first line is the passphrase of the root key
+    #[arg(long, value_name = "FILE", requires = "now")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignErasure {
+    /// Id of the record, all 64 digits
+    pub(crate) id: String,
+    /// Id of the centre that published it, all 64 digits
+    #[arg(long, value_name = "ID")]
+    pub(crate) centre: String,
+    /// File of the root key; that of the home if left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// File whose first line is the passphrase of the root key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
 }
 
 /// What both lists and searches are narrowed to.

@@ -7,8 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
-use baraza_api::{CheckReply, Client, ErrorBody, Problem};
-use baraza_record::CentreId;
+use baraza_api::{CheckReply, Client, ErrorBody, Problem, RootSignature};
+use baraza_record::{CentreId, RecordId};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -66,6 +66,19 @@ pub struct StartOptions {
     pub passphrase: Option<Passphrase>,
     /// Do not look for nodes of the local network, whatever is configured.
     pub no_mdns: bool,
+}
+
+/// What a root key signs to have a record erased at once.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureToSign<'a> {
+    /// The record.
+    pub target: RecordId,
+    /// The centre that published it.
+    pub centre: CentreId,
+    /// File of the root key; that of the home if absent.
+    pub key: Option<&'a Path>,
+    /// Opens the file.
+    pub passphrase: Option<&'a Passphrase>,
 }
 
 /// What a daemon says once it takes requests.
@@ -168,6 +181,18 @@ pub trait Host {
     ///
     /// `Home` if there is none.
     fn confirm_recovery(&self, home: &Path) -> Result<(), ErrorBody>;
+
+    /// Signs for the erasure of a record with a root key.
+    ///
+    /// # Errors
+    ///
+    /// `Locked` if the passphrase is absent or does not fit, `NotFound` if there is no such
+    /// file, `Home` if it cannot be used.
+    fn sign_erasure(
+        &self,
+        home: &Path,
+        erasure: ErasureToSign<'_>,
+    ) -> Result<RootSignature, ErrorBody>;
 
     /// Shows several nodes at work on this machine; calls `tell` after each step.
     ///

@@ -23,8 +23,8 @@ use clap::Parser;
 use crate::{args::Arguments, error::Failure, shell::Shell};
 
 pub use host::{
-    DemoOptions, DemoStep, Host, InitOptions, InitReport, Passphrase, Ready, RepairReport,
-    StartOptions,
+    DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Passphrase, Ready,
+    RepairReport, StartOptions,
 };
 pub use safe::Safe;
 pub use screen::{Answers, Screen};

@@ -20,6 +20,7 @@ use baraza_record::{
 use serde_json::Value;
 
 use crate::{
+    erasure::{self, Erasure},
     index::IndexDoc,
     ingest::log_of,
     store::{BodyState, Branch, Entry, FeedState, Place, StoreError, StoreRead},
@@ -65,7 +66,9 @@ pub struct View {
     pub standing: Standing,
     /// The retraction in force, whatever the standing.
     pub retracted_by: Option<RecordId>,
-    /// Its body, if that is held and is a JSON object.
+    /// The erasure in force: the body is hidden at once, wherever it still is.
+    pub erasure: Option<Erasure>,
+    /// Its body, if that is held, is a JSON object and is not to be erased.
     pub body: Option<Body>,
     /// What is wrong with the body.
     pub problems: Vec<Problem>,
@@ -80,6 +83,8 @@ pub struct Version {
     pub place: Place,
     /// Author's time.
     pub created_ms: Timestamp,
+    /// The version that it says it replaces, if its body is held.
+    pub supersedes: Option<RecordId>,
 }
 
 /// What an index does to follow a change.
@@ -129,6 +134,11 @@ impl<'a> Effective<'a> {
             return Ok(None);
         };
         let retracted_by = self.retraction(&record)?;
+        let erasure = match retracted_by {
+            Some(_) => erasure::of(reader, &entry.id, &record.header().centre)?,
+            None => None,
+        };
+        let record = if erasure.is_some() { record.without_payload() } else { record };
         let (body, problems) = read_body(&record);
         let forked = place.branch == Branch::Other || feed.fork.is_some_and(|at| at <= place.seq);
         let standing = if forked {
@@ -147,7 +157,7 @@ impl<'a> Effective<'a> {
             Standing::Current
         };
         let place = *place;
-        Ok(Some(View { place, entry, record, standing, retracted_by, body, problems }))
+        Ok(Some(View { place, entry, record, standing, retracted_by, erasure, body, problems }))
     }
 
     /// Returns the versions in force of the series that `record` belongs to: the first version
@@ -180,7 +190,8 @@ impl<'a> Effective<'a> {
             let Some(other) = self.reader.record(&place)? else { continue };
             if other.header().kind != Kind::RETRACTION && self.may_write(&other)? {
                 let created_ms = other.header().created_ms;
-                versions.push(Version { id: other.id(), place, created_ms });
+                let supersedes = supersedes(&other);
+                versions.push(Version { id: other.id(), place, created_ms, supersedes });
             }
         }
         // A first version never replaces another one, whatever its author's clock said.
@@ -257,6 +268,26 @@ impl<'a> Effective<'a> {
         let given = log.and_then(|log| log.capabilities(&header.signer, &header.identity_head));
         Ok(given.is_some_and(|given| given.has(needed)))
     }
+}
+
+/// Returns the versions that were written beside each other: they replace the same one, and
+/// none of them knows of the others.
+pub fn concurrent(versions: &[Version]) -> Vec<RecordId> {
+    let mut siblings: BTreeMap<RecordId, Vec<RecordId>> = BTreeMap::new();
+    for version in versions {
+        if let Some(earlier) = version.supersedes {
+            siblings.entry(earlier).or_default().push(version.id);
+        }
+    }
+    siblings.into_values().filter(|group| 1 < group.len()).flatten().collect()
+}
+
+/// Returns the record that a body says it replaces.
+fn supersedes(record: &SignedRecord) -> Option<RecordId> {
+    let body = body::parse_body(&record.payload()?.body).ok()?;
+    let links = body.get("links")?.as_array()?;
+    let link = links.iter().find(|link| link.get("rel") == Some(&"supersedes".into()))?;
+    link.get("target")?.as_str()?.parse().ok()
 }
 
 /// Returns the title of a body: one line, empty if there is none.

@@ -136,6 +136,14 @@ pub trait Index: Send + Sync {
     /// [`IndexError`].
     fn clear(&self) -> Result<(), IndexError>;
 
+    /// Makes what was removed or replaced so far leave the disk, too: an index may only mark
+    /// it at first. Costs as much as writing anew what stands beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]: something may be left, also because a search still reads it.
+    fn purge(&self) -> Result<(), IndexError>;
+
     /// Closes the writer if nothing was applied since the last call, to give memory back.
     fn idle(&self);
 

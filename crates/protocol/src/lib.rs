@@ -11,6 +11,7 @@ pub mod command;
 pub mod conformance;
 pub mod effective;
 mod entropy;
+pub mod erasure;
 pub mod holders;
 pub mod index;
 pub mod ingest;

@@ -10,6 +10,7 @@
 mod book;
 mod catchup;
 mod commands;
+mod erasures;
 mod gossip;
 mod links;
 mod offences;
@@ -31,9 +32,11 @@ use crate::{
     wire::Hello,
 };
 
+use erasures::Erasures;
 use links::Links;
 use own_feed::OwnFeed;
 
+pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
@@ -126,6 +129,7 @@ pub struct Service<S: Store> {
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
     own: OwnFeed,
+    erasures: Erasures,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_head: Option<(FeedId, FeedHead)>,
@@ -168,6 +172,7 @@ impl<S: Store> Service<S> {
             sessions: BTreeMap::new(),
             claims: Claims::default(),
             own: OwnFeed::new(now),
+            erasures: Erasures::default(),
             effects: VecDeque::new(),
             own_head: None,
             last_request: 0,
@@ -226,6 +231,9 @@ impl<S: Store> Service<S> {
         if let Err(error) = &result {
             self.store_failed(error);
             self.fail_effects();
+        } else if let Err(error) = self.sweep() {
+            // What was promised is durable; what is not erased is tried again at the next start.
+            self.store_failed(&error);
         }
         result
     }
@@ -244,7 +252,7 @@ impl<S: Store> Service<S> {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Timestamp {
-        self.links.next_timeout()
+        self.links.next_timeout().min(self.erasures.next_timeout(self.now))
     }
 
     /// Does what is due: dials, comparisons.

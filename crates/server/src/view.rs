@@ -5,11 +5,13 @@
 
 use baraza_api as api;
 use baraza_protocol::{
-    effective::{Effective, Standing, View, codes, title},
+    effective::{Effective, Standing, View, codes, concurrent, title},
+    erasure::Urgency,
     holders,
-    store::{Place, StoreError, StoreRead},
+    store::{BodyState, Place, StoreError, StoreRead},
+    stream::place_of,
 };
-use baraza_record::body::Problem;
+use baraza_record::body::{Problem, parse_body};
 
 /// Returns what lists show of a record.
 pub(crate) fn summary(
@@ -30,6 +32,49 @@ pub(crate) fn summary(
         countries: view.body.as_ref().map(|body| codes(body, "countries")).unwrap_or_default(),
         goals: header.goals.iter().collect(),
         standing: standing(view.standing),
+    })
+}
+
+/// Returns the erasure in force of a record, with what its retraction says.
+pub(crate) fn erasure(
+    reader: &dyn StoreRead,
+    view: &View,
+) -> Result<Option<api::ErasureView>, StoreError> {
+    let Some(erasure) = view.erasure else { return Ok(None) };
+    let place = place_of(reader, &erasure.retraction)?;
+    let record = place.map(|place| reader.record(&place)).transpose()?.flatten();
+    let payload = record.as_ref().and_then(|record| record.payload());
+    let body = payload.and_then(|payload| parse_body(&payload.body).ok()).unwrap_or_default();
+    let text = |name| body.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    Ok(Some(api::ErasureView {
+        retraction: erasure.retraction,
+        reason: text("reason").unwrap_or_default(),
+        note: text("note"),
+        created_ms: record.map_or(0, |record| record.header().created_ms.0),
+        arrived_ms: erasure.arrived_ms.0,
+        due_ms: erasure.due().0,
+        done: view.entry.body == BodyState::Erased,
+        at_once: erasure.urgency == Urgency::Now,
+    }))
+}
+
+/// Returns the versions of a record.
+pub(crate) fn series(
+    effective: &mut Effective<'_>,
+    view: &View,
+) -> Result<api::SeriesView, StoreError> {
+    let versions = effective.versions(&view.record)?;
+    let history = versions.iter().map(|version| api::VersionView {
+        id: version.id,
+        created_ms: version.created_ms.0,
+        supersedes: version.supersedes,
+    });
+    Ok(api::SeriesView {
+        versions: versions.iter().map(|version| version.id).collect(),
+        history: if versions.len() < 2 { Vec::new() } else { history.collect() },
+        concurrent: concurrent(&versions),
+        latest: versions.last().map(|version| version.id),
+        retracted_by: view.retracted_by,
     })
 }
 

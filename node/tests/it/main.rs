@@ -9,6 +9,7 @@ mod bad_input;
 mod bundles;
 mod crash;
 mod drafts;
+mod erasure;
 mod exchange;
 mod harness;
 mod staff;

@@ -13,6 +13,7 @@ mod node;
 mod publish;
 mod query;
 mod record;
+mod retract;
 mod staff;
 mod verify;
 
@@ -37,7 +38,8 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::New(args) => publish::new(shell, &args),
         Command::Publish(args) => publish::publish(shell, &args),
         Command::Revise(args) => publish::revise(shell, &args),
-        Command::Retract(args) => publish::retract(shell, args),
+        Command::Retract(args) => retract::retract(shell, args),
+        Command::SignErasure(args) => retract::sign_erasure(shell, &args),
         Command::Draft(command) => draft::run(shell, command),
         Command::Staff(command) => staff::run(shell, &command),
         Command::Search(args) => query::search(shell, &args),

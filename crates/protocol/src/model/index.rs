@@ -50,6 +50,10 @@ impl Index for MemoryIndex {
         Ok(())
     }
 
+    fn purge(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     fn idle(&self) {}
 
     fn search(&self, query: &Query) -> Result<Hits, IndexError> {

@@ -68,12 +68,14 @@ impl<S: Store> Service<S> {
         for (index, record) in records.into_iter().enumerate() {
             let one = self.sign(&key, head, index, record)?;
             head = FeedHead { seq: one.header().seq, id: one.id() };
+            self.may_erase(&one)?;
             signed.push(one);
         }
         for range in signed.chunks(baraza_record::ANCHOR_HEADERS_MAX) {
             let done = ingest::ingest_range(&mut self.store, range, self.now)?;
             debug_assert_eq!(done.inserted, range.len() as u64, "the feed goes on at its head");
         }
+        signed.iter().for_each(|record| self.erasures.retracts(record.header().target));
         if let Some(last) = signed.last() {
             self.own_head = Some((last.feed(), head));
         }

@@ -107,8 +107,20 @@ const RETRACTION: &[FieldSpec] = &[
     .always(),
     FieldSpec::text("note", 2_000, "what others should know about it"),
     FieldSpec::new("erase_blobs", ValueKind::Ids, "hashes of attachments to delete"),
+    FieldSpec::new("erase", ValueKind::Bool, "whether the body is to be deleted everywhere"),
+    FieldSpec::new(
+        "root_signatures",
+        ValueKind::Objects(ROOT_SIGNATURE),
+        "root keys that have it deleted at once",
+    )
+    .items(16),
     // There is nothing in a retraction to license.
     LICENCE,
+];
+
+const ROOT_SIGNATURE: &[FieldSpec] = &[
+    FieldSpec::new("key", ValueKind::Id, "a root key of the centre").always(),
+    FieldSpec::line("signature", "its signature, 128 hexadecimal digits").max(128).always(),
 ];
 
 /// How records are linked. A later version may add others.

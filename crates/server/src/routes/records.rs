@@ -9,7 +9,7 @@ use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView, SeriesView};
+use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView};
 use baraza_protocol::{
     effective::{Effective, Standing, View},
     index::Query,
@@ -49,7 +49,6 @@ pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
         let (id, place) = resolve::record(reader, &text)?;
         let mut effective = Effective::new(reader);
         let view = effective.view(&place)?.ok_or_else(|| gone(&id))?;
-        let versions = effective.versions(&view.record)?;
         let header = view.record.header();
         Ok(RecordView {
             summary: view::summary(&mut effective, &view)?,
@@ -57,11 +56,8 @@ pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
             feed: place.feed,
             signer: header.signer,
             body_bytes: header.body_bytes,
-            series: SeriesView {
-                versions: versions.iter().map(|version| version.id).collect(),
-                latest: versions.last().map(|version| version.id),
-                retracted_by: view.retracted_by,
-            },
+            series: view::series(&mut effective, &view)?,
+            erasure: view::erasure(reader, &view)?,
             holders: view::holders(reader, &place)?,
             body: view.body.map(Value::Object),
             problems: view::problems(view.problems),
@@ -71,26 +67,24 @@ pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
 }
 
 pub(crate) async fn raw(State(app): Node, Id(text): Id) -> Result<Response, Failure> {
-    let bytes = app.read(move |app| {
-        let (id, place) = resolve::record(&*app.reader, &text)?;
-        let (Some(entry), Some(record)) = (app.reader.entry(&place)?, app.reader.record(&place)?)
-        else {
-            return Err(gone(&id));
-        };
-        // On its own a record has no chain: whoever gets it has only its own signature.
-        match entry.signature {
-            SignatureState::Checked => Ok(record.encode()),
-            SignatureState::Missing | SignatureState::Unchecked => {
-                match record.verify() {
+    let bytes =
+        app.read(move |app| {
+            let (id, place) = resolve::record(&*app.reader, &text)?;
+            // Without its body, if that is to be erased.
+            let view = Effective::new(&*app.reader).view(&place)?.ok_or_else(|| gone(&id))?;
+            let View { entry, record, .. } = view;
+            // On its own a record has no chain: whoever gets it has only its own signature.
+            match entry.signature {
+                SignatureState::Checked => Ok(record.encode()),
+                SignatureState::Missing | SignatureState::Unchecked => match record.verify() {
                     Ok(record) => Ok(record.encode()),
                     Err(_) => Err(Failure::not_found(format!(
                         "no valid signature of record {id} is held"
                     ))
                     .hint("it was authenticated by its chain; a peer may have its own signature")),
-                }
+                },
             }
-        }
-    });
+        });
     Ok(([(CONTENT_TYPE, OCTETS)], bytes.await?).into_response())
 }
 

@@ -4,9 +4,11 @@
 //! Not here: sockets, real time, disks.
 
 mod converge;
+mod erasure;
 mod forks;
 mod node;
 mod own_feed;
+mod revocation;
 mod traffic;
 mod world;
 
