@@ -18,6 +18,7 @@ mod indexer;
 mod init;
 mod keys;
 mod node;
+mod rules;
 mod sockets;
 mod staff;
 mod staff_log;

@@ -3,9 +3,11 @@
 //! Each file of `tests/vectors/baraza-1` has cases with an input and what follows from it. A
 //! test computes that anew from the input and compares. `BARAZA_BLESS=1 cargo test -p baraza-tests`
 //! writes what was computed into the files; a changed value is a change of the format.
-//! Spec: docs/PROTOCOL.md, sections 2, 3, 5, 6.1 and 8.1.
+//! Spec: docs/PROTOCOL.md, sections 2, 3, 4.5, 5, 6.1 and 8.1.
 
+mod accreditation;
 mod input;
+mod logs;
 mod refused;
 
 use baraza_identity::Log;
@@ -101,7 +103,7 @@ fn by_our_function(context: &str, parts: &[Vec<u8>]) -> [u8; 32] {
 fn identity_events_have_these_bytes() {
     check("identity", |input| {
         let keys = input::list(&input["signers"], |seed| SecretKey::from_seed(input::array(seed)));
-        let event = input::event(&input["event"]);
+        let event = input::inception(&input["event"]);
         let signed = event.clone().sign(&keys.iter().collect::<Vec<_>>());
 
         let bytes = signed.encode();
@@ -152,6 +154,11 @@ fn records_have_these_bytes() {
             "wire_without_signature": input::hex(&codec::encode(&unsigned)),
         })
     });
+}
+
+#[test]
+fn nations_say_this_of_a_centre() {
+    check("accreditation", accreditation::deciding);
 }
 
 #[test]

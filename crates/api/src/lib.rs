@@ -10,6 +10,7 @@ mod identity;
 mod records;
 mod staff;
 mod transport;
+mod trust;
 mod views;
 
 pub use drafts::{
@@ -25,6 +26,11 @@ pub use records::{
 };
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
+pub use trust::{
+    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
+    QuarantinedCentre, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
+    UntrustRequest,
+};
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
     PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,

@@ -130,6 +130,10 @@ pub struct Holders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
+    /// This node's operator blocks it: it is shown nowhere.
+    Blocked,
+    /// It waits for somebody to release it: nobody trusted here vouches for its centre.
+    Quarantined,
     /// Shown: the latest version, not retracted.
     Current,
     /// A newer version by the same publisher is held.
@@ -172,6 +176,9 @@ pub struct RecordSummary {
     pub goals: Vec<u8>,
     /// What it is worth here.
     pub standing: Standing,
+    /// How its publisher stands with the nations trusted here, in words.
+    #[serde(default)]
+    pub accreditation: String,
 }
 
 /// One version of a record.
@@ -283,6 +290,9 @@ pub struct Filter {
     pub language: Option<String>,
     /// Centres, by id or unique prefix.
     pub centre: Option<String>,
+    /// Only centres for which this nation vouches, by country code or name; `any`: some nation
+    /// that is trusted here.
+    pub accredited_by: Option<String>,
     /// Not created before this day (YYYY-MM-DD).
     pub since: Option<String>,
     /// Not created after this day.

@@ -5,6 +5,7 @@
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
 mod staff;
+mod who;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
+pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -117,6 +119,18 @@ pub(crate) enum Command {
     /// Show centres
     #[command(subcommand)]
     Centre(Centre),
+    /// Speak for a nation: accredit centres
+    #[command(subcommand)]
+    Nation(Nation),
+    /// Choose the nations whose word counts here
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Show what this node shows and hides, and why
+    #[command(subcommand)]
+    Policy(Policy),
+    /// See and release what waits because nobody vouches for its centre
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Read the store and report what is wrong
     Check(Check),
     /// Rebuild what can be rebuilt from the ledger
@@ -304,6 +318,9 @@ pub(crate) struct Narrow {
     /// Publishers, by id or the beginning of it
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) centre: Vec<String>,
+    /// Publishers for which this nation vouches, by country; `any`: some nation trusted here
+    #[arg(long, value_name = "COUNTRY")]
+    pub(crate) accredited_by: Option<String>,
     /// Not written before this day
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) since: Option<String>,
@@ -349,6 +366,9 @@ pub(crate) struct Show {
     /// As a draft, to be edited for `revise`
     #[arg(long, conflicts_with = "json")]
     pub(crate) markdown: bool,
+    /// Although it is in quarantine
+    #[arg(long)]
+    pub(crate) quarantined: bool,
 }
 
 #[derive(Debug, Args)]
@@ -415,9 +435,9 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
-/// Kinds of which a person writes drafts. A retraction is written by `retract`.
+/// Kinds of which a person writes drafts. Commands of their own write the others.
 fn kinds() -> PossibleValuesParser {
-    let drafts = Kind::KNOWN.into_iter().filter(|(kind, _)| *kind != Kind::RETRACTION);
+    let drafts = Kind::KNOWN.into_iter().filter(|(kind, _)| kind.is_content());
     PossibleValuesParser::new(drafts.map(|(_, name)| name).collect::<Vec<_>>())
 }
 

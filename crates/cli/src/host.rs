@@ -18,6 +18,8 @@ pub type Passphrase = Zeroizing<String>;
 /// How a centre and its first node are made.
 #[derive(Debug)]
 pub struct InitOptions {
+    /// Whether it is the focal point of the nation of `country`, which accredits centres.
+    pub nation: bool,
     /// Name of the centre, in its own language.
     pub name: String,
     /// Country as code or name; none for an intergovernmental body.

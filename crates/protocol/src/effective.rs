@@ -2,7 +2,7 @@
 //!
 //! Invariant: the answer is a function of the objects held, never of the order in which they
 //! came, and it never changes a record's place in its feed or on a shelf.
-//! Not here: admission (`ingest`), dates such as an embargo, local policy.
+//! Not here: admission (`ingest`), dates such as an embargo, what policy says (`policy`).
 //! Spec: docs/PROTOCOL.md, section 4.5.
 
 #[cfg(test)]
@@ -23,6 +23,7 @@ use crate::{
     erasure::{self, Erasure},
     index::IndexDoc,
     ingest::log_of,
+    policy::Rules,
     store::{BodyState, Branch, Entry, FeedState, Place, StoreError, StoreRead},
     stream::place_of,
 };
@@ -37,6 +38,10 @@ pub const VERSIONS_MAX: usize = 1_000;
 /// What a record is worth here, the strongest reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
+    /// This node's operator blocks it or its centre: it is shown nowhere.
+    Blocked,
+    /// Nobody whom this node trusts vouches for its centre, and such records are not shown.
+    Quarantined,
     /// Evidence: its feed forks at or before it.
     Forked,
     /// Its chain is not whole, or its signer is not known to be allowed to write it.
@@ -101,12 +106,23 @@ pub enum IndexAction {
 pub struct Effective<'a> {
     reader: &'a dyn StoreRead,
     logs: BTreeMap<CentreId, Option<Log>>,
+    rules: Option<&'a Rules>,
 }
 
 impl<'a> Effective<'a> {
     /// Judges what `reader` sees.
     pub fn new(reader: &'a dyn StoreRead) -> Self {
-        Self { reader, logs: BTreeMap::new() }
+        Self { reader, logs: BTreeMap::new(), rules: None }
+    }
+
+    /// Judges what `reader` sees as this node's policy wants it shown.
+    pub fn under(reader: &'a dyn StoreRead, rules: &'a Rules) -> Self {
+        Self { rules: Some(rules), ..Self::new(reader) }
+    }
+
+    /// Returns the policy, if it judges by one.
+    pub fn rules(&self) -> Option<&'a Rules> {
+        self.rules
     }
 
     /// Returns the identity log of a centre, if one is held.
@@ -141,7 +157,10 @@ impl<'a> Effective<'a> {
         let record = if erasure.is_some() { record.without_payload() } else { record };
         let (body, problems) = read_body(&record);
         let forked = place.branch == Branch::Other || feed.fork.is_some_and(|at| at <= place.seq);
-        let standing = if forked {
+        let hidden = self.rules.and_then(|rules| rules.hides(&feed.centre, &entry.id));
+        let standing = if let Some(hidden) = hidden {
+            hidden
+        } else if forked {
             Standing::Forked
         } else if !feed.admits(place) || !self.may_write(&record)? {
             Standing::Held
@@ -260,13 +279,18 @@ impl<'a> Effective<'a> {
     /// Returns whether the centre's log gives the signer the right to write such a record.
     fn may_write(&mut self, record: &SignedRecord) -> Result<bool, StoreError> {
         let header = record.header();
-        let needed = match header.kind {
-            Kind::RETRACTION => Capabilities::RETRACT,
-            _ => Capabilities::PUBLISH,
-        };
         let log = self.log(&header.centre)?;
         let given = log.and_then(|log| log.capabilities(&header.signer, &header.identity_head));
-        Ok(given.is_some_and(|given| given.has(needed)))
+        Ok(given.is_some_and(|given| given.has(needed(header.kind))))
+    }
+}
+
+/// Returns what a key must be allowed to write a record of this kind.
+pub fn needed(kind: Kind) -> Capabilities {
+    match kind {
+        Kind::RETRACTION => Capabilities::RETRACT,
+        Kind::ACCREDITATION => Capabilities::ACCREDIT,
+        _ => Capabilities::PUBLISH,
     }
 }
 
@@ -343,7 +367,7 @@ fn problem(field: &str, rule: String, value: String) -> Problem {
 
 fn action(view: &View) -> IndexAction {
     match &view.body {
-        Some(body) if view.standing == Standing::Current && view.entry.kind != Kind::RETRACTION => {
+        Some(body) if view.standing == Standing::Current && view.entry.kind.is_content() => {
             IndexAction::Put(Box::new(document(view, body)))
         }
         _ => IndexAction::Remove(view.entry.id),

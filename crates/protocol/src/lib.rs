@@ -5,6 +5,7 @@
 //! under a seeded simulator.
 //! Spec: docs/PROTOCOL.md, sections 4 to 8.
 
+pub mod accreditation;
 pub mod answer;
 pub mod command;
 #[cfg(any(test, feature = "conformance"))]
@@ -18,6 +19,7 @@ pub mod ingest;
 pub mod model;
 pub mod net;
 pub mod peers;
+pub mod policy;
 pub mod screen;
 pub mod service;
 pub mod session;

@@ -12,4 +12,5 @@ mod drafts;
 mod erasure;
 mod exchange;
 mod harness;
+mod policy;
 mod staff;

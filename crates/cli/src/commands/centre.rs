@@ -5,7 +5,10 @@
 use baraza_api::{CentreView, Client, EventView, ListCentres, LogState, StatusView};
 use baraza_record::vocab;
 
-use super::id_prefix;
+use super::{
+    id_prefix,
+    trust::{statements, words},
+};
 use crate::{
     clock,
     error::Failure,
@@ -24,6 +27,8 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
     }
     let mut facts = Facts::default();
     facts.add("Id", centre.id.to_string());
+    facts.add("Words", words(&centre.id));
+    facts.add("Accreditation", Safe(&centre.accreditation).to_string());
     facts.add("Country", centre.country.as_deref().map(country_name).unwrap_or_default());
     facts.add(
         "Role",
@@ -53,7 +58,8 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
             Safe(&operator.label).to_string(),
         ]);
     }
-    shell.print_table(&table)
+    shell.print_table(&table)?;
+    statements(shell, &centre.statements)
 }
 
 /// Lists the centres known.
@@ -62,7 +68,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
     if shell.json {
         return shell.print_json(&reply.centres);
     }
-    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", ""], 1);
+    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", "", "ACCREDITATION"], 1);
     for centre in &reply.centres {
         table.row([
             centre.id.short(),
@@ -70,6 +76,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
             centre.country.as_deref().map(country_name).unwrap_or_default(),
             number(centre.records),
             if centre.ours { "yours".to_owned() } else { String::new() },
+            Safe(&centre.accreditation).to_string(),
         ]);
     }
     shell.print_table(&table)?;

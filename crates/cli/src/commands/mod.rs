@@ -9,12 +9,14 @@ mod editor;
 mod exchange;
 mod keep;
 mod key;
+mod nation;
 mod node;
 mod publish;
 mod query;
 mod record;
 mod retract;
 mod staff;
+mod trust;
 mod verify;
 
 use baraza_api::ErrorCode;
@@ -30,7 +32,7 @@ use crate::{
 pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result<(), Failure> {
     let Some(command) = command else { return node::welcome(shell) };
     match command {
-        Command::Init(args) => node::init(shell, args),
+        Command::Init(args) => node::init(shell, args, false),
         Command::Start(args) => node::start(shell, args),
         Command::Status(args) => node::status(shell, &args),
         Command::Unlock(args) => key::unlock(shell, &args),
@@ -53,6 +55,10 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Centre(Centre::Show { id }) => centre::show(shell, id.as_deref()),
         Command::Centre(Centre::List) => centre::list(shell),
         Command::Centre(Centre::Log { id }) => centre::log(shell, id.as_deref()),
+        Command::Nation(command) => nation::run(shell, command),
+        Command::Trust(command) => trust::trust(shell, command),
+        Command::Policy(command) => trust::policy(shell, &command),
+        Command::Quarantine(command) => trust::quarantine(shell, &command),
         Command::Check(args) => keep::check(shell, &args),
         Command::Repair => keep::repair(shell),
     }

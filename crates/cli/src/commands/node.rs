@@ -7,6 +7,7 @@ use std::{fs, io};
 use baraza_api::{ErrorCode, StatusView};
 use serde_json::json;
 
+use super::trust::words;
 use crate::{
     args::{Demo, Init, Start, Status},
     clock,
@@ -50,8 +51,8 @@ fn find_local_nodes(shell: &mut Shell<'_, '_>) -> Result<bool, Failure> {
     Ok(answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes")))
 }
 
-/// Makes a centre and its first node.
-pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure> {
+/// Makes a centre, or a nation, and its first node.
+pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init, nation: bool) -> Result<(), Failure> {
     let (mut country, mut contact) = (args.country, args.contact);
     let name = match args.name {
         Some(name) => name,
@@ -75,6 +76,7 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure>
         read => read,
     };
     let options = InitOptions {
+        nation,
         name,
         country,
         language: args.language,
@@ -91,12 +93,24 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure>
         return shell.print_json(&report);
     }
     let mut facts = Facts::default();
-    facts.add("Centre", Safe(&report.name).to_string());
+    facts.add(if nation { "Nation" } else { "Centre" }, Safe(&report.name).to_string());
     facts.add("Id", report.centre.to_string());
+    facts.add("Words", words(&report.centre));
     facts.add("Node", Safe(&report.peer_id).to_string());
     facts.add("Home", Safe(&report.home.to_string_lossy()).to_string());
     facts.add("Recovery", Safe(&report.recovery.to_string_lossy()).to_string());
     shell.print(facts.render())?;
+    if nation {
+        shell.note(
+            "
+What to do next:
+  1. Move the recovery folder to a place away from this machine: whoever lost the keys in use
+     gets the nation's identity back with it. Then: baraza status --recovery-stored
+  2. Tell the centres of the country the id, and read them the words when they call.
+  3. baraza start, then for each centre: baraza nation accredit ID",
+        );
+        return Ok(());
+    }
     shell.note(
         "
 What to do next:

@@ -29,7 +29,8 @@ use crate::{
 
 /// Shows a record.
 pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure> {
-    let path = format!("/v1/records/{}", id_prefix(&args.id)?);
+    let quarantined = if args.quarantined { "?quarantined=true" } else { "" };
+    let path = format!("/v1/records/{}{quarantined}", id_prefix(&args.id)?);
     let record: RecordView = shell.client()?.get(path)?;
     if args.markdown {
         return markdown(shell, record);
@@ -59,6 +60,7 @@ fn facts(shell: &Shell<'_, '_>, record: &RecordView) -> Facts {
     facts.add("Id", summary.id.to_string());
     facts.add("Kind", Safe(&summary.kind).to_string());
     facts.add("Publisher", format!("{} ({})", centre_name(summary), summary.centre.short()));
+    facts.add("Accreditation", Safe(&summary.accreditation).to_string());
     facts.add("Language", Safe(&summary.language).to_string());
     facts.add("Written", clock::moment(summary.created_ms, now));
     facts.add("Arrived", clock::moment(summary.arrived_ms, now));

@@ -7,7 +7,7 @@ use baraza_cli::{Screen, run_on};
 
 use crate::support::{NOW, Node, Person, Program, Shown, error, run, run_with};
 
-const COMMANDS: [&[&str]; 37] = [
+const COMMANDS: [&[&str]; 51] = [
     &["init"],
     &["start"],
     &["status"],
@@ -29,6 +29,20 @@ const COMMANDS: [&[&str]; 37] = [
     &["centre", "show"],
     &["centre", "list"],
     &["centre", "log"],
+    &["nation"],
+    &["nation", "init"],
+    &["nation", "accredit"],
+    &["nation", "suspend"],
+    &["nation", "withdraw"],
+    &["trust"],
+    &["trust", "add"],
+    &["trust", "rm"],
+    &["trust", "list"],
+    &["policy"],
+    &["policy", "show"],
+    &["policy", "explain"],
+    &["quarantine", "list"],
+    &["quarantine", "release"],
     &["check"],
     &["repair"],
     &["unlock"],

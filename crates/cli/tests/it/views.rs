@@ -22,6 +22,7 @@ fn summary() -> RecordSummary {
         countries: vec!["UG".into(), "MW".into()],
         goals: vec![6],
         standing: Standing::Current,
+        accreditation: String::new(),
     }
 }
 
@@ -388,6 +389,7 @@ fn without_an_id_it_is_our_own_centre() {
         format!(
             "Lake Region Water Desk
 Id         {ce}
+Words      solution island recipe outside  undo guess depth supply
 Country    Kenya
 Ours       yes
 Records    7

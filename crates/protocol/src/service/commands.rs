@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{Command, NewRecord, PUBLISH_MAX, PeerStatus, Refusal, Reply, ServiceStatus},
+    effective::needed,
     ingest::{self, IngestError},
     net::{NetEffect, Peer},
     store::{FeedHead, PAGE_MAX, ShelfName, Store, StoreError},
@@ -62,7 +63,9 @@ impl<S: Store> Service<S> {
             return Err(Refusal::TooMany { count: records.len() });
         }
         let key = self.signer.clone().ok_or(Refusal::Locked)?;
-        self.may_publish(&key)?;
+        let none = Capabilities::default();
+        let needed = records.iter().fold(none, |all, record| all.and(needed(record.kind)));
+        self.may_publish(&key, needed)?;
         let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
         let mut head = self.own_feed(&key)?;
         for (index, record) in records.into_iter().enumerate() {
@@ -88,13 +91,14 @@ impl<S: Store> Service<S> {
 
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
     /// reported as published.
-    fn may_publish(&self, key: &SecretKey) -> Result<(), Refusal> {
+    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<(), Refusal> {
         let log = self.own_log()?;
         let operator = log.state().operator(&key.public());
         let rights = operator.filter(|operator| operator.ended.is_none());
         let rights = rights.map(|operator| operator.capabilities);
-        if !rights.is_some_and(|rights| rights.has(Capabilities::PUBLISH)) {
-            let why = "the identity log of this centre does not let it publish".to_owned();
+        if !rights.is_some_and(|rights| rights.has(needed)) {
+            let needed = needed.names().collect::<Vec<_>>().join(" and ");
+            let why = format!("the identity log of this centre does not let it {needed}");
             return Err(Refusal::KeyBlocked { why });
         }
         let state = self.store.feed(&self.own_feed_id(key))?;

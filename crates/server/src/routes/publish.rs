@@ -38,10 +38,10 @@ use crate::{
 pub const PROBLEMS_MAX: usize = 2_000;
 
 /// A record to sign, with what the reply says of it.
-struct Row {
-    source: String,
-    title: String,
-    record: NewRecord,
+pub(super) struct Row {
+    pub(super) source: String,
+    pub(super) title: String,
+    pub(super) record: NewRecord,
 }
 
 /// A draft that was read: a record to sign, if nothing is wrong, and what was found.
@@ -163,7 +163,7 @@ fn retraction(request: RetractRequest) -> Body {
 }
 
 /// Has the service sign and keep the records, and returns what became of them.
-async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Failure> {
+pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Failure> {
     let (records, named): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .map(|Row { source, title, record }| {
@@ -194,7 +194,7 @@ async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Fai
 fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<Checked, Failure> {
     let DraftBody { kind: name, language, revises, mut body, source: _ } = draft;
     let refused = |problem| Checked { record: None, problems: vec![problem], warnings: Vec::new() };
-    let Some(kind) = Kind::from_name(&name).filter(|kind| *kind != Kind::RETRACTION) else {
+    let Some(kind) = Kind::from_name(&name).filter(|kind| kind.is_content()) else {
         let rule = "must be practice, lesson or reference";
         return Ok(refused(problem("kind", rule, &name)));
     };
@@ -234,7 +234,7 @@ fn ours(app: &App, effective: &mut Effective<'_>, text: &str) -> Result<View, Fa
 }
 
 /// Fills in what a body lacks, and brings its text into the form in which we write it.
-fn complete(kind: Kind, body: &mut Body, defaults: &Defaults) {
+pub(super) fn complete(kind: Kind, body: &mut Body, defaults: &Defaults) {
     let Some(fields) = body::fields(kind) else { return };
     let given = |body: &Body, name: &str| body.get(name).is_some_and(|value| !value.is_null());
     for field in fields {

@@ -3,6 +3,8 @@
 //! Invariant: a list looks through a bounded number of records and says where to go on.
 //! Spec: docs/OPERATIONS.md, "API".
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -13,9 +15,9 @@ use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView};
 use baraza_protocol::{
     effective::{Effective, Standing, View},
     index::Query,
+    policy::Rules,
     store::{SignatureState, StoreError, StoreRead},
 };
-use baraza_record::Kind;
 use serde_json::Value;
 
 use super::{Node, Reply, limit};
@@ -23,7 +25,10 @@ use crate::{
     failure::Failure,
     filter::{self, SCAN_MAX},
     input::{Id, OCTETS, Params},
-    resolve, view,
+    resolve,
+    rules::{refuse_blocked, refuse_hidden},
+    state::App,
+    view,
 };
 
 /// Records on a page of a list if the client does not say.
@@ -37,18 +42,34 @@ pub(crate) async fn list(State(app): Node, mut params: Params) -> Reply<ListRepl
     let limit = limit(&mut params, LIST_DEFAULT, PAGE_MAX)?;
     params.finish()?;
     let read = app.read(move |app| {
-        let query = filter::query(&*app.reader, &words)?;
-        Ok(page(&*app.reader, &query, before, limit)?)
+        let rules = app.rules()?;
+        let query = filter::query(&*app.reader, &rules, &words)?;
+        Ok(page(&*app.reader, &rules, &query, before, limit)?)
     });
     read.await.map(Json)
 }
 
-pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
+pub(crate) async fn show(State(app): Node, Id(text): Id, mut params: Params) -> Reply<RecordView> {
+    let quarantined = params.take("quarantined")?.unwrap_or(false);
+    params.finish()?;
+    record_view(&app, text, quarantined).await
+}
+
+/// Returns a record with all that is known of it; one in quarantine only to those who ask for it.
+pub(super) async fn record_view(
+    app: &Arc<App>,
+    text: String,
+    quarantined: bool,
+) -> Reply<RecordView> {
     let read = app.read(move |app| {
-        let reader = &*app.reader;
+        let (reader, rules) = (&*app.reader, app.rules()?);
         let (id, place) = resolve::record(reader, &text)?;
-        let mut effective = Effective::new(reader);
+        let mut effective = Effective::under(reader, &rules);
         let view = effective.view(&place)?.ok_or_else(|| gone(&id))?;
+        match quarantined {
+            true => refuse_blocked(&rules, &view.record.header().centre, Some(&id))?,
+            false => refuse_hidden(&rules, &view.record.header().centre, &id)?,
+        }
         let header = view.record.header();
         Ok(RecordView {
             summary: view::summary(&mut effective, &view)?,
@@ -73,6 +94,7 @@ pub(crate) async fn raw(State(app): Node, Id(text): Id) -> Result<Response, Fail
             // Without its body, if that is to be erased.
             let view = Effective::new(&*app.reader).view(&place)?.ok_or_else(|| gone(&id))?;
             let View { entry, record, .. } = view;
+            refuse_hidden(&app.rules()?, &record.header().centre, &id)?;
             // On its own a record has no chain: whoever gets it has only its own signature.
             match entry.signature {
                 SignatureState::Checked => Ok(record.encode()),
@@ -91,11 +113,12 @@ pub(crate) async fn raw(State(app): Node, Id(text): Id) -> Result<Response, Fail
 /// Returns up to `limit` records that match, newest change first.
 fn page(
     reader: &dyn StoreRead,
+    rules: &Rules,
     query: &Query,
     mut before: Option<u64>,
     limit: usize,
 ) -> Result<ListReply, StoreError> {
-    let mut effective = Effective::new(reader);
+    let mut effective = Effective::under(reader, rules);
     let mut reply = ListReply::default();
     let mut examined = 0;
     loop {
@@ -126,11 +149,11 @@ fn page(
 }
 
 /// Returns whether lists show a record: it is admitted, and neither replaced nor withdrawn.
-/// Retractions are shown to those who ask for them.
+/// Retractions and accreditations are shown to those who ask for them.
 fn is_listed(query: &Query, view: &View) -> bool {
     let in_force =
         matches!(view.standing, Standing::Current | Standing::BodyMissing | Standing::Unreadable);
-    in_force && (view.entry.kind != Kind::RETRACTION || query.kinds.contains(&Kind::RETRACTION))
+    in_force && (view.entry.kind.is_content() || query.kinds.contains(&view.entry.kind))
 }
 
 /// The store named a record that it then did not have.
