@@ -62,6 +62,11 @@ impl Home {
         self.0.join("staff.log")
     }
 
+    /// When the last backup was made: milliseconds since 1970, as text.
+    pub(crate) fn last_backup(&self) -> PathBuf {
+        self.0.join("last-backup")
+    }
+
     /// Names the recovery folder until its owner has put it away.
     pub(crate) fn recovery_note(&self) -> PathBuf {
         self.0.join("recovery-not-stored")

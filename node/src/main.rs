@@ -5,6 +5,7 @@
 //! `crates/protocol/src/ingest.rs` decides its place, `crates/store/src/write.rs` keeps it.
 //! Spec: docs/ARCHITECTURE.md.
 
+mod backup;
 mod client;
 mod clock;
 mod config;
@@ -18,6 +19,7 @@ mod indexer;
 mod init;
 mod keys;
 mod node;
+mod restore;
 mod rules;
 mod sockets;
 mod staff;

@@ -4,6 +4,7 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod backup;
 mod staff;
 mod who;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+pub(crate) use backup::{Backup, Restore};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
@@ -131,6 +133,10 @@ pub(crate) enum Command {
     /// See and release what waits because nobody vouches for its centre
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Write all that this node holds to a file, without its keys
+    Backup(Backup),
+    /// Make a new home from a backup, with new keys
+    Restore(Restore),
     /// Read the store and report what is wrong
     Check(Check),
     /// Rebuild what can be rebuilt from the ledger

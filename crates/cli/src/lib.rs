@@ -22,9 +22,10 @@ use clap::Parser;
 
 use crate::{args::Arguments, error::Failure, shell::Shell};
 
+pub use clock::day;
 pub use host::{
-    DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Passphrase, Ready,
-    RepairReport, StartOptions,
+    BackupReport, DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Passphrase,
+    Ready, RepairReport, RestoreOptions, RestoreReport, StartOptions,
 };
 pub use safe::Safe;
 pub use screen::{Answers, Screen};

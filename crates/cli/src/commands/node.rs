@@ -123,7 +123,7 @@ What to do next:
 }
 
 /// Asks for a new passphrase twice.
-fn new_passphrase(shell: &mut Shell<'_, '_>) -> Result<Passphrase, Failure> {
+pub(super) fn new_passphrase(shell: &mut Shell<'_, '_>) -> Result<Passphrase, Failure> {
     let Some(first) = shell.ask_secret("Passphrase for the operator key: ")? else {
         let what = "there is no passphrase for the operator key and no terminal to ask on";
         let hint = "add --passphrase-file FILE, or --no-passphrase to leave the key readable";
@@ -231,6 +231,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
         "Key",
         if status.unlocked { "can sign" } else { "locked; unlock it with: baraza unlock" },
     );
+    if let Some(age) = super::backup::age(shell) {
+        facts.add("Backup", age);
+    }
     facts.add("Digest", Safe(&status.set_digest).to_string());
     facts.add("Version", Safe(&status.version).to_string());
     facts

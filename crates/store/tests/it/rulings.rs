@@ -69,13 +69,8 @@ fn history() -> Vec<Item> {
 
     let bob = other.author.clone();
     let chain = bob.chain(6);
-    let back = go_on(
-        &bob,
-        FeedHead { seq: 3, id: chain[2].id() },
-        5,
-        "back-dated",
-        Some(chain[1].id()),
-    );
+    let back =
+        go_on(&bob, FeedHead { seq: 3, id: chain[2].id() }, 5, "back-dated", Some(chain[1].id()));
     let stolen = other.update(ends(&bob, EndKind::Compromised, &[&chain[5]]));
 
     let events = [&author.event, &choice, &forged, &added, &rotated, &end, &bob.event, &stolen];
