@@ -19,8 +19,8 @@ use baraza_protocol::{
     answer::answer,
     net::{NetEffect, NetEvent},
     screen::screen,
-    service::{CallId, ServiceError},
-    store::{Store, StoreRead},
+    service::CallId,
+    store::{Store, StoreError, StoreRead},
     wire::{Answer, Request},
 };
 use baraza_record::CentreId;
@@ -81,7 +81,7 @@ impl<S: Store + Send + 'static> Engine<S> {
         store: S,
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
-    ) -> Result<Self, ServiceError> {
+    ) -> Result<Self, StoreError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());

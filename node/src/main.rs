@@ -5,6 +5,7 @@
 //! `crates/protocol/src/ingest.rs` decides its place, `crates/store/src/write.rs` keeps it.
 //! Spec: docs/ARCHITECTURE.md.
 
+mod ceremony;
 mod client;
 mod clock;
 mod config;
@@ -12,12 +13,14 @@ mod daemon;
 mod demo;
 mod drafts;
 mod engine;
+mod enrol;
 mod home;
 mod host;
 mod indexer;
 mod init;
 mod keys;
 mod node;
+mod recovery;
 mod sockets;
 mod staff;
 mod staff_log;

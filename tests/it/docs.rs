@@ -8,10 +8,10 @@ use std::{collections::BTreeSet, path::Path};
 
 use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode};
 use baraza_cli::{
-    DemoOptions, DemoStep, Host, InitOptions, InitReport, Ready, RepairReport, Screen,
-    StartOptions, run_on,
+    DemoOptions, DemoStep, Enrolment, Host, InitOptions, InitReport, JoinOptions, JoinReport,
+    KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Screen, StartOptions, run_on,
 };
-use baraza_record::Timestamp;
+use baraza_record::{PublicKey, Timestamp, sign::Signature};
 
 use crate::{
     tidy::assert_none,
@@ -253,6 +253,56 @@ impl Host for Nowhere {
     }
 
     fn demo(&self, _: DemoOptions, _: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {
+        self.refuse()
+    }
+
+    fn join(&self, _: &Path, _: JoinOptions) -> Result<JoinReport, ErrorBody> {
+        self.refuse()
+    }
+
+    fn read_enrolment(&self, _: &Path) -> Result<Enrolment, ErrorBody> {
+        self.refuse()
+    }
+
+    fn public_key(
+        &self,
+        _: &Path,
+        _: KeyAt<'_>,
+        _: Option<&Passphrase>,
+    ) -> Result<PublicKey, ErrorBody> {
+        self.refuse()
+    }
+
+    fn sign_event(
+        &self,
+        _: &Path,
+        _: KeyAt<'_>,
+        _: Option<&Passphrase>,
+        _: &[u8],
+    ) -> Result<(PublicKey, Signature), ErrorBody> {
+        self.refuse()
+    }
+
+    fn new_keys(
+        &self,
+        _: &Path,
+        _: &str,
+        _: KeyPlan,
+        _: Option<&Path>,
+        _: Option<&Passphrase>,
+    ) -> Result<NewKeys, ErrorBody> {
+        self.refuse()
+    }
+
+    fn new_operator(
+        &self,
+        _: &Path,
+        _: Option<&Passphrase>,
+    ) -> Result<(PublicKey, PublicKey), ErrorBody> {
+        self.refuse()
+    }
+
+    fn settle_keys(&self, _: &Path, _: &[PublicKey]) -> Result<bool, ErrorBody> {
         self.refuse()
     }
 }

@@ -17,7 +17,9 @@ pub use drafts::{
     ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
 };
 pub use error::{ErrorBody, ErrorCode};
-pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
+pub use identity::{
+    BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
+};
 pub use records::{
     DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
     Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
@@ -26,8 +28,8 @@ pub use records::{
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use views::{
-    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
-    PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
+    OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
 
 /// Most bytes of a request or reply body (4 MiB).

@@ -6,6 +6,7 @@
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
 mod args;
+mod ceremony;
 mod clock;
 mod commands;
 mod error;
@@ -23,8 +24,8 @@ use clap::Parser;
 use crate::{args::Arguments, error::Failure, shell::Shell};
 
 pub use host::{
-    DemoOptions, DemoStep, Host, InitOptions, InitReport, Passphrase, Ready, RepairReport,
-    StartOptions,
+    DemoOptions, DemoStep, Enrolment, Host, InitOptions, InitReport, JoinOptions, JoinReport,
+    KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Seal, StartOptions,
 };
 pub use safe::Safe;
 pub use screen::{Answers, Screen};

@@ -24,17 +24,20 @@ pub enum Domain {
     Record,
     /// An event of an identity log.
     IdentityEvent,
+    /// A request of a new node to be added to its centre.
+    Enrolment,
 }
 
 impl Domain {
     /// Every domain.
-    pub const ALL: [Self; 2] = [Self::Record, Self::IdentityEvent];
+    pub const ALL: [Self; 3] = [Self::Record, Self::IdentityEvent, Self::Enrolment];
 
     /// Returns the bytes that precede the object's own in what is signed.
     fn tag(self) -> &'static [u8] {
         match self {
             Self::Record => b"baraza 1 record\0",
             Self::IdentityEvent => b"baraza 1 identity event\0",
+            Self::Enrolment => b"baraza 1 enrolment\0",
         }
     }
 }
