@@ -43,6 +43,16 @@ impl Home {
         self.0.join("api.sock")
     }
 
+    /// What the operator wants shown; absent: the defaults.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.0.join("policy.toml")
+    }
+
+    /// Whom the operator trusts; written by commands.
+    pub(crate) fn trust(&self) -> PathBuf {
+        self.0.join("trust.toml")
+    }
+
     pub(crate) fn drafts(&self) -> PathBuf {
         self.0.join("drafts")
     }

@@ -8,13 +8,19 @@ use std::{
     sync::Arc,
 };
 
-use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, Problem};
+use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, Problem, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, Enrolment, Host, InitOptions, InitReport, JoinOptions, JoinReport,
-    KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, StartOptions,
+    DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport, JoinOptions,
+    JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, StartOptions,
 };
-use baraza_protocol::store::{Store, StoreRead};
-use baraza_record::{PublicKey, sign::Signature};
+use baraza_protocol::{
+    erasure,
+    store::{Store, StoreRead},
+};
+use baraza_record::{
+    PublicKey,
+    sign::{Domain, Signature},
+};
 use baraza_store::{CheckLevel, CheckReport, LedgerReader, LedgerStore, Options};
 use tokio::runtime::Runtime;
 
@@ -25,6 +31,7 @@ use crate::{
     daemon, demo, enrol,
     home::{self, Home},
     indexer, init,
+    keys::{self, KeyError},
     node::{self, Node, Purpose},
     recovery,
 };
@@ -41,6 +48,10 @@ pub(crate) struct Served {
 impl Drop for Served {
     fn drop(&mut self) {
         if let Some(node) = self.node.take() {
+            // What was erased leaves the index with this command, not with the next search.
+            if let Err(error) = indexer::purge_erased(&node.reader, &*node.index) {
+                tracing::warn!(error, "the search index still has words of what was erased");
+            }
             let _entered = self.runtime.enter();
             node.stop();
         }
@@ -191,6 +202,33 @@ impl Host for Program {
 
     fn settle_keys(&self, home: &Path, in_force: &[PublicKey]) -> Result<bool, ErrorBody> {
         ceremony::settle(&Home::new(home), in_force)
+    }
+
+    fn sign_erasure(
+        &self,
+        home: &Path,
+        erasure: ErasureToSign<'_>,
+    ) -> Result<RootSignature, ErrorBody> {
+        let ErasureToSign { target, centre, key, passphrase } = erasure;
+        let path = key.map_or_else(|| Home::new(home).keys().join(keys::ROOT), Path::to_owned);
+        if !path.exists() {
+            let what = format!("there is no root key in {}", path.display());
+            return Err(ErrorBody::new(ErrorCode::NotFound, what).with_hint(
+                "sign where the key is: baraza sign-erasure ID --centre ID --key FILE",
+            ));
+        }
+        let key = keys::load(&path, passphrase.map(|text| text.as_str()));
+        let key = key.map_err(|error| match error {
+            KeyError::Passphrase => {
+                let why = if passphrase.is_none() { "needs its" } else { "has another" };
+                let what = format!("the root key in {} {why} passphrase", path.display());
+                ErrorBody::new(ErrorCode::Locked, what)
+            }
+            KeyError::File(error) => error,
+        })?;
+        let bytes = key.sign(Domain::Erase, &erasure::message(&target, &centre));
+        let signature = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(RootSignature { key: key.public(), signature })
     }
 
     fn demo(&self, options: DemoOptions, tell: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 use baraza_protocol::{
     effective::{Effective, IndexAction},
     index::{Index, IndexDoc, IndexPosition},
-    store::StoreRead,
+    store::{BodyState, Place, StoreRead},
 };
 use baraza_record::RecordId;
 use tokio::{runtime::Handle, sync::watch};
@@ -48,8 +48,9 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         let mut effective = Effective::new(reader);
         // The last word on a record counts: an index takes what to put and what to remove
         // without an order between them.
-        let mut verdicts = BTreeMap::new();
+        let (mut verdicts, mut erased) = (BTreeMap::new(), false);
         for (_, place) in &changes {
+            erased |= is_erased(reader, place)?;
             for action in effective.index_actions(place).map_err(|error| error.to_string())? {
                 match action {
                     IndexAction::Put(doc) => verdicts.insert(doc.id, Some(*doc)),
@@ -60,10 +61,46 @@ pub(crate) fn catch_up(reader: &dyn StoreRead, index: &dyn Index) -> Result<bool
         let gone = |(id, doc): (&RecordId, &Option<IndexDoc>)| doc.is_none().then_some(*id);
         let remove: Vec<_> = verdicts.iter().filter_map(gone).collect();
         let put: Vec<_> = verdicts.into_values().flatten().collect();
-        let position = IndexPosition { epoch: reader.epoch(), change: *last };
-        index.apply(&put, &remove, position).map_err(|error| error.to_string())?;
+        let covered = IndexPosition { epoch: reader.epoch(), change: *last };
+        let (put, remove) = match erased {
+            false => (put, remove),
+            true => {
+                // The position stands until the words have left the disk: whatever comes
+                // between, these changes are looked at again.
+                index
+                    .apply(&put, &remove, IndexPosition { change: after, ..covered })
+                    .map_err(|error| error.to_string())?;
+                index.purge().map_err(|error| error.to_string())?;
+                Default::default()
+            }
+        };
+        index.apply(&put, &remove, covered).map_err(|error| error.to_string())?;
         worked = true;
     }
+}
+
+/// Brings the index up to the store if it may have words of what was erased.
+pub(crate) fn purge_erased(reader: &dyn StoreRead, index: &dyn Index) -> Result<(), String> {
+    let position = index.position().map_err(|error| error.to_string())?;
+    if position == IndexPosition::default() {
+        return Ok(());
+    }
+    let mut after = if position.epoch == reader.epoch() { position.change } else { 0 };
+    loop {
+        let changes = reader.changes(after, CHANGES_MAX).map_err(|error| error.to_string())?;
+        let Some((last, _)) = changes.last() else { return Ok(()) };
+        after = *last;
+        for (_, place) in &changes {
+            if is_erased(reader, place)? {
+                return catch_up(reader, index).map(|_| ());
+            }
+        }
+    }
+}
+
+fn is_erased(reader: &dyn StoreRead, place: &Place) -> Result<bool, String> {
+    let entry = reader.entry(place).map_err(|error| error.to_string())?;
+    Ok(entry.is_some_and(|entry| entry.body == BodyState::Erased))
 }
 
 /// Moves the index over change numbers that nothing stands for any more.

@@ -24,6 +24,7 @@ use crate::{
     home::{self, Home},
     keys, node,
     recovery::{self, Made},
+    rules,
     staff::Staff,
 };
 
@@ -54,7 +55,15 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
         operator: keys::generate(),
         node: keys::generate(),
     };
-    let inception = inception(&options.name, country, &made);
+    let role = match country {
+        Some(code) if options.nation => Role::Nation(code),
+        None if options.nation => {
+            return Err(ErrorBody::new(ErrorCode::Invalid, "a nation needs its country")
+                .with_hint("give an ISO 3166-1 code: --country KE"));
+        }
+        _ => Role::Centre,
+    };
+    let inception = inception(&options.name, country, role, &made);
     let centre = CentreId(inception.id().0);
     let passphrase = options.passphrase.as_ref().map(|text| text.as_str());
     write_keys(home, &made, passphrase)?;
@@ -72,6 +81,9 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
     let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };
     let note = recovery.display().to_string();
     home::create_private_file(&home.recovery_note(), note.as_bytes())?;
+    if let (true, [country]) = (options.nation, &*settings.defaults.countries) {
+        rules::trust_own(home, centre, country)?;
+    }
     home::create_private_file(&home.config(), settings.to_toml().as_bytes())?;
     Ok(InitReport {
         centre,
@@ -156,14 +168,14 @@ pub(crate) fn check_defaults(
     Ok((defaults, code))
 }
 
-fn inception(name: &str, country: Option<[u8; 2]>, keys: &NewKeys) -> SignedEvent {
+fn inception(name: &str, country: Option<[u8; 2]>, role: Role, keys: &NewKeys) -> SignedEvent {
+    let mut rights = Capabilities::PUBLISH.and(Capabilities::RETRACT);
+    if let Role::Nation(_) = role {
+        rights = rights.and(Capabilities::ACCREDIT);
+    }
     let label = |text: &str| text.to_owned();
     let mut operators = vec![
-        Operator {
-            key: keys.operator.public(),
-            capabilities: Capabilities::PUBLISH.and(Capabilities::RETRACT),
-            label: label("operator"),
-        },
+        Operator { key: keys.operator.public(), capabilities: rights, label: label("operator") },
         Operator {
             key: keys.node.public(),
             capabilities: Capabilities::NODE,
@@ -180,7 +192,7 @@ fn inception(name: &str, country: Option<[u8; 2]>, keys: &NewKeys) -> SignedEven
         kind: EventKind::INCEPTION,
         seq: 0,
         prev: None,
-        role: Role::Centre,
+        role,
         name: name.to_owned(),
         country,
         root_keys,

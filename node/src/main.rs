@@ -21,6 +21,7 @@ mod init;
 mod keys;
 mod node;
 mod recovery;
+mod rules;
 mod sockets;
 mod staff;
 mod staff_log;

@@ -27,6 +27,7 @@ use crate::{
     home::Home,
     indexer, init,
     keys::{self, KeyError},
+    rules,
     staff_log::Log,
 };
 
@@ -84,7 +85,7 @@ impl Node {
             ))
         })?;
         let index = Arc::new(index);
-        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone());
+        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone())?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -217,7 +218,7 @@ fn facts(
     daemon: bool,
     warnings: Vec<Warning>,
     inputs: mpsc::Sender<Input>,
-) -> NodeFacts {
+) -> Result<NodeFacts, ErrorBody> {
     let operator = home.keys().join(keys::OPERATOR);
     let unlock = move |passphrase: &str| match keys::load(&operator, Some(passphrase)) {
         Ok(key) => inputs
@@ -236,7 +237,7 @@ fn facts(
         drafts: Arc::new(Drafts::new(home.drafts())),
         log: Arc::new(Log::new(home.staff_log(), Arc::clone(&notices))),
     };
-    NodeFacts {
+    Ok(NodeFacts {
         version: env!("CARGO_PKG_VERSION").into(),
         daemon,
         centre: settings.centre,
@@ -251,7 +252,8 @@ fn facts(
         unlock: Arc::new(unlock),
         staff,
         notices,
-    }
+        rules: rules::open(home)?,
+    })
 }
 
 /// Reads a peer id in libp2p's text form.

@@ -6,10 +6,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode};
+use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, Enrolment, Host, InitOptions, InitReport, JoinOptions, JoinReport,
-    KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Screen, StartOptions, run_on,
+    DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport, JoinOptions,
+    JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Screen, StartOptions,
+    run_on,
 };
 use baraza_record::{PublicKey, Timestamp, sign::Signature};
 
@@ -249,6 +250,10 @@ impl Host for Nowhere {
     }
 
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {
+        self.refuse()
+    }
+
+    fn sign_erasure(&self, _: &Path, _: ErasureToSign<'_>) -> Result<RootSignature, ErrorBody> {
         self.refuse()
     }
 

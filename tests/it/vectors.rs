@@ -3,18 +3,21 @@
 //! Each file of `tests/vectors/baraza-1` has cases with an input and what follows from it. A
 //! test computes that anew from the input and compares. `BARAZA_BLESS=1 cargo test -p baraza-tests`
 //! writes what was computed into the files; a changed value is a change of the format.
-//! Spec: docs/PROTOCOL.md, sections 2, 3, 5, 6.1 and 8.1.
+//! Spec: docs/PROTOCOL.md, sections 2, 3, 4.5, 5, 6.1 and 8.1.
 
+mod accreditation;
 mod input;
+mod logs;
 mod refused;
 
 use baraza_identity::Log;
-use baraza_protocol::set_digest;
+use baraza_protocol::{erasure, set_digest};
 use baraza_record::{
-    CentreId, FeedId, Header, Payload, PublicKey, SecretKey, SignedRecord, VerifiedRecord, body,
-    codec,
+    CentreId, FeedId, Header, Payload, PublicKey, RecordId, SecretKey, SignedRecord,
+    VerifiedRecord, body, codec,
     frame::{self, Frame, FrameReader},
     hash,
+    sign::Domain,
 };
 use serde_json::{Value, json};
 
@@ -48,6 +51,18 @@ fn keys_follow_from_their_seeds() {
     check("keys", |input| {
         let key = SecretKey::from_seed(input::array(&input["seed"])).public();
         json!({"public": key, "next_digest": hash::key_digest(&key)})
+    });
+}
+
+#[test]
+fn a_root_key_signs_two_ids_for_an_erasure() {
+    check("erasure", |input| {
+        let key = SecretKey::from_seed(input::array(&input["seed"]));
+        let (target, centre) = (&input["target"], &input["centre"]);
+        let message =
+            erasure::message(&RecordId(input::array(target)), &CentreId(input::array(centre)));
+        let signature = key.sign(Domain::Erase, &message);
+        json!({"message": input::hex(&message), "signature": input::hex(&signature)})
     });
 }
 
@@ -88,7 +103,7 @@ fn by_our_function(context: &str, parts: &[Vec<u8>]) -> [u8; 32] {
 fn identity_events_have_these_bytes() {
     check("identity", |input| {
         let keys = input::list(&input["signers"], |seed| SecretKey::from_seed(input::array(seed)));
-        let event = input::event(&input["event"]);
+        let event = input::inception(&input["event"]);
         let signed = event.clone().sign(&keys.iter().collect::<Vec<_>>());
 
         let bytes = signed.encode();
@@ -139,6 +154,11 @@ fn records_have_these_bytes() {
             "wire_without_signature": input::hex(&codec::encode(&unsigned)),
         })
     });
+}
+
+#[test]
+fn nations_say_this_of_a_centre() {
+    check("accreditation", accreditation::deciding);
 }
 
 #[test]

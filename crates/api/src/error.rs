@@ -24,6 +24,8 @@ pub enum ErrorCode {
     Locked,
     /// The operator key may not sign until the store is repaired.
     KeyBlocked,
+    /// The operator key has no right to do that.
+    NotAllowed,
     /// The caller's role, or its want of one, does not allow it.
     NoRole,
     /// Two persons are needed for it, and this is not the second one.
@@ -57,9 +59,12 @@ impl ErrorCode {
             Self::Invalid => 422,
             Self::NotFound => 404,
             Self::Ambiguous | Self::Offline | Self::Home => 409,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NoRole | Self::SecondPerson => {
-                403
-            }
+            Self::NotOurs
+            | Self::Locked
+            | Self::KeyBlocked
+            | Self::NoRole
+            | Self::SecondPerson
+            | Self::NotAllowed => 403,
             Self::Busy => 503,
             Self::DiskFull => 507,
             Self::Store | Self::Internal => 500,
@@ -76,9 +81,12 @@ impl ErrorCode {
             Self::Home => 5,
             Self::DiskFull | Self::Store => 6,
             Self::Offline | Self::Busy => 7,
-            Self::NotOurs | Self::Locked | Self::KeyBlocked | Self::NoRole | Self::SecondPerson => {
-                8
-            }
+            Self::NotOurs
+            | Self::Locked
+            | Self::KeyBlocked
+            | Self::NoRole
+            | Self::SecondPerson
+            | Self::NotAllowed => 8,
         }
     }
 }

@@ -10,6 +10,7 @@ mod identity;
 mod records;
 mod staff;
 mod transport;
+mod trust;
 mod views;
 
 pub use drafts::{
@@ -21,12 +22,17 @@ pub use identity::{
     BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
 };
 pub use records::{
-    DraftBody, Filter, HitView, Holders, ListReply, Problem, PublishReply, PublishRequest,
-    Published, RecordSummary, RecordView, RetractRequest, RowReport, SearchReply, SeriesView,
-    Standing,
+    DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
+    PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
+    SearchReply, SeriesView, Standing, VersionView,
 };
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
+pub use trust::{
+    AccreditRequest, Explanation, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
+    QuarantinedCentre, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
+    UntrustRequest,
+};
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
     OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,

@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/OPERATIONS.md, "API".
 
-use baraza_record::{CentreId, RecordId};
+use baraza_record::{CentreId, PublicKey, RecordId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -96,6 +96,21 @@ pub struct RetractRequest {
     /// In words, for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Have the body deleted everywhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erase: bool,
+    /// Root keys that have it deleted at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_signatures: Vec<RootSignature>,
+}
+
+/// A root key's signature for the erasure of one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootSignature {
+    /// The root key.
+    pub key: PublicKey,
+    /// The signature: 128 hexadecimal digits.
+    pub signature: String,
 }
 
 /// Who else is known to hold a record.
@@ -112,6 +127,10 @@ pub struct Holders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
+    /// This node's operator blocks it: it is shown nowhere.
+    Blocked,
+    /// It waits for somebody to release it: nobody trusted here vouches for its centre.
+    Quarantined,
     /// Shown: the latest version, not retracted.
     Current,
     /// A newer version by the same publisher is held.
@@ -154,6 +173,44 @@ pub struct RecordSummary {
     pub goals: Vec<u8>,
     /// What it is worth here.
     pub standing: Standing,
+    /// How its publisher stands with the nations trusted here, in words.
+    #[serde(default)]
+    pub accreditation: String,
+}
+
+/// One version of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// Which record.
+    pub id: RecordId,
+    /// Author's time.
+    pub created_ms: u64,
+    /// The version that it says it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<RecordId>,
+}
+
+/// An erasure in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureView {
+    /// The retraction that asks for it.
+    pub retraction: RecordId,
+    /// Its reason code.
+    pub reason: String,
+    /// In words, if something was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Author's time of the retraction.
+    pub created_ms: u64,
+    /// When it arrived here.
+    pub arrived_ms: u64,
+    /// When the body goes from a node at which it arrived then; the one that published it
+    /// does not wait.
+    pub due_ms: u64,
+    /// Whether it is gone.
+    pub done: bool,
+    /// Whether root keys ask for it, so that nobody waits.
+    pub at_once: bool,
 }
 
 /// The versions of a record.
@@ -161,6 +218,12 @@ pub struct RecordSummary {
 pub struct SeriesView {
     /// Every version held, by author's time, the first version first.
     pub versions: Vec<RecordId>,
+    /// The same with more of each, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<VersionView>,
+    /// Versions that replace the same one, each written without knowing of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concurrent: Vec<RecordId>,
     /// The latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest: Option<RecordId>,
@@ -175,6 +238,9 @@ pub struct RecordView {
     /// What a list shows.
     #[serde(flatten)]
     pub summary: RecordSummary,
+    /// The erasure in force: the body is hidden, and then gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureView>,
     /// The body as signed; absent if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
@@ -221,6 +287,9 @@ pub struct Filter {
     pub language: Option<String>,
     /// Centres, by id or unique prefix.
     pub centre: Option<String>,
+    /// Only centres for which this nation vouches, by country code or name; `any`: some nation
+    /// that is trusted here.
+    pub accredited_by: Option<String>,
     /// Not created before this day (YYYY-MM-DD).
     pub since: Option<String>,
     /// Not created after this day.

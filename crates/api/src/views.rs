@@ -5,7 +5,7 @@
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId, Seq};
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::{Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,6 +216,12 @@ pub struct CentreView {
     pub next_threshold: usize,
     /// Its operator keys, also those that ended.
     pub operators: Vec<OperatorView>,
+    /// How it stands with the nations trusted here, in words.
+    #[serde(default)]
+    pub accreditation: String,
+    /// What nations say of it; only of a centre that is asked for by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<StatementView>,
 }
 
 /// The centres known.

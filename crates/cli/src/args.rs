@@ -6,6 +6,7 @@
 
 mod ceremony;
 mod staff;
+mod who;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use ceremony::{
     Rotate, Sign,
 };
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
+pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     Revise(Revise),
     /// Withdraw a record of your centre
     Retract(Retract),
+    /// Sign with a root key, on any machine, for the erasure of a record
+    SignErasure(SignErasure),
     /// Keep drafts on the node until somebody releases them
     #[command(subcommand)]
     Draft(Draft),
@@ -125,6 +129,18 @@ pub(crate) enum Command {
     /// Say who acts for your centre
     #[command(subcommand)]
     Operator(Operator),
+    /// Speak for a nation: accredit centres
+    #[command(subcommand)]
+    Nation(Nation),
+    /// Choose the nations whose word counts here
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Show what this node shows and hides, and why
+    #[command(subcommand)]
+    Policy(Policy),
+    /// See and release what waits because nobody vouches for its centre
+    #[command(subcommand)]
+    Quarantine(Quarantine),
     /// Read the store and report what is wrong
     Check(Check),
     /// Rebuild what can be rebuilt from the ledger
@@ -276,8 +292,35 @@ pub(crate) struct Retract {
     /// In words, for everybody
     #[arg(long)]
     pub(crate) note: Option<String>,
+    /// Have its text deleted on every node, 7 days after the node hears of it
+    #[arg(long)]
+    pub(crate) erase: bool,
+    /// Have it deleted at once: signs with the root key, too
+    #[arg(long, requires = "erase")]
+    pub(crate) now: bool,
+    /// Signature of another root key, as `baraza sign-erasure` prints it; may be repeated
+    #[arg(long, value_name = "FILE", requires = "now")]
+    pub(crate) root_signature: Vec<PathBuf>,
+    /// File whose first line is the passphrase of the root key
+    #[arg(long, value_name = "FILE", requires = "now")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignErasure {
+    /// Id of the record, all 64 digits
+    pub(crate) id: String,
+    /// Id of the centre that published it, all 64 digits
+    #[arg(long, value_name = "ID")]
+    pub(crate) centre: String,
+    /// File of the root key; that of the home if left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// File whose first line is the passphrase of the root key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_passphrase_file: Option<PathBuf>,
 }
 
 /// What both lists and searches are narrowed to.
@@ -296,6 +339,9 @@ pub(crate) struct Narrow {
     /// Publishers, by id or the beginning of it
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) centre: Vec<String>,
+    /// Publishers for which this nation vouches, by country; `any`: some nation trusted here
+    #[arg(long, value_name = "COUNTRY")]
+    pub(crate) accredited_by: Option<String>,
     /// Not written before this day
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) since: Option<String>,
@@ -341,6 +387,9 @@ pub(crate) struct Show {
     /// As a draft, to be edited for `revise`
     #[arg(long, conflicts_with = "json")]
     pub(crate) markdown: bool,
+    /// Although it is in quarantine
+    #[arg(long)]
+    pub(crate) quarantined: bool,
 }
 
 #[derive(Debug, Args)]
@@ -419,9 +468,9 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
-/// Kinds of which a person writes drafts. A retraction is written by `retract`.
+/// Kinds of which a person writes drafts. Commands of their own write the others.
 fn kinds() -> PossibleValuesParser {
-    let drafts = Kind::KNOWN.into_iter().filter(|(kind, _)| *kind != Kind::RETRACTION);
+    let drafts = Kind::KNOWN.into_iter().filter(|(kind, _)| kind.is_content());
     PossibleValuesParser::new(drafts.map(|(_, name)| name).collect::<Vec<_>>())
 }
 

@@ -7,9 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use baraza_api::{CheckReply, Client, ErrorBody, Problem};
+use baraza_api::{CheckReply, Client, ErrorBody, Problem, RootSignature};
 use baraza_identity::KeySet;
-use baraza_record::{CentreId, PublicKey, sign::Signature};
+use baraza_record::{CentreId, PublicKey, RecordId, sign::Signature};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,8 @@ pub type Passphrase = Zeroizing<String>;
 /// How a centre and its first node are made.
 #[derive(Debug)]
 pub struct InitOptions {
+    /// Whether it is the focal point of the nation of `country`, which accredits centres.
+    pub nation: bool,
     /// Name of the centre, in its own language.
     pub name: String,
     /// Country as code or name; none for an intergovernmental body.
@@ -179,6 +181,19 @@ pub struct StartOptions {
     pub passphrase: Option<Passphrase>,
     /// Do not look for nodes of the local network, whatever is configured.
     pub no_mdns: bool,
+}
+
+/// What a root key signs to have a record erased at once.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureToSign<'a> {
+    /// The record.
+    pub target: RecordId,
+    /// The centre that published it.
+    pub centre: CentreId,
+    /// File of the root key; that of the home if absent.
+    pub key: Option<&'a Path>,
+    /// Opens the file.
+    pub passphrase: Option<&'a Passphrase>,
 }
 
 /// What a daemon says once it takes requests.
@@ -355,6 +370,18 @@ pub trait Host {
     ///
     /// `Home` if that fails.
     fn settle_keys(&self, home: &Path, in_force: &[PublicKey]) -> Result<bool, ErrorBody>;
+
+    /// Signs for the erasure of a record with a root key.
+    ///
+    /// # Errors
+    ///
+    /// `Locked` if the passphrase is absent or does not fit, `NotFound` if there is no such
+    /// file, `Home` if it cannot be used.
+    fn sign_erasure(
+        &self,
+        home: &Path,
+        erasure: ErasureToSign<'_>,
+    ) -> Result<RootSignature, ErrorBody>;
 
     /// Shows several nodes at work on this machine; calls `tell` after each step.
     ///

@@ -24,8 +24,8 @@ use clap::Parser;
 use crate::{args::Arguments, error::Failure, shell::Shell};
 
 pub use host::{
-    DemoOptions, DemoStep, Enrolment, Host, InitOptions, InitReport, JoinOptions, JoinReport,
-    KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Seal, StartOptions,
+    DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport, JoinOptions,
+    JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Seal, StartOptions,
 };
 pub use safe::Safe;
 pub use screen::{Answers, Screen};

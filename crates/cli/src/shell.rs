@@ -87,12 +87,16 @@ impl<'a, 'b> Shell<'a, 'b> {
 
     /// Returns whether the person wants `question` done.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
+        self.confirm_or(question, "this cannot be undone and there is no terminal to ask on")
+    }
+
+    /// Returns whether the person wants `question` done; `what` is the error without a terminal.
+    pub(crate) fn confirm_or(&mut self, question: &str, what: &str) -> Result<bool, Failure> {
         if self.yes {
             return Ok(true);
         }
         let answer = self.ask(&format!("{question} [y/N] "))?;
         let Some(answer) = answer else {
-            let what = "this cannot be undone and there is no terminal to ask on";
             return Err(failure(ErrorCode::BadRequest, what).hint("add --yes to do it"));
         };
         let sure = matches!(answer.to_lowercase().as_str(), "y" | "yes");

@@ -168,7 +168,8 @@ pub enum Fault {
 
 impl Fault {
     pub(crate) fn unknown_kind(value: &str) -> Self {
-        let known: Vec<_> = Kind::KNOWN.iter().map(|(_, name)| *name).collect();
+        let written = Kind::KNOWN.iter().filter(|(kind, _)| kind.is_content());
+        let known: Vec<_> = written.map(|(_, name)| *name).collect();
         Self::UnknownKind { value: excerpt(value), known: known.join(", ") }
     }
 

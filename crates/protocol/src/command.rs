@@ -115,6 +115,17 @@ pub enum Refusal {
         /// Whose.
         owner: CentreId,
     },
+    /// A retraction asks for an erasure that nobody would carry out.
+    #[error(
+        "nobody would heed this erasure: the operator key of this node may not erase, or too few \
+         root keys signed ({signers} of {needed})"
+    )]
+    MayNotErase {
+        /// Distinct root keys that signed.
+        signers: usize,
+        /// How many must.
+        needed: u8,
+    },
     /// Too much at once.
     #[error("{count} records at once, the limit is {PUBLISH_MAX}")]
     TooMany {

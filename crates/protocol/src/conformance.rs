@@ -7,10 +7,12 @@
 
 mod author;
 mod lists;
+mod owner;
 mod records;
 mod shelves;
 
 pub use author::Author;
+pub use owner::{Owner, adds, chooses, ends};
 
 use baraza_record::Timestamp;
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the answer is a function of the objects held, never of the order in which they
 //! came, and it never changes a record's place in its feed or on a shelf.
-//! Not here: admission (`ingest`), dates such as an embargo, local policy.
+//! Not here: admission (`ingest`), dates such as an embargo, what policy says (`policy`).
 //! Spec: docs/PROTOCOL.md, section 4.5.
 
 #[cfg(test)]
@@ -20,8 +20,10 @@ use baraza_record::{
 use serde_json::Value;
 
 use crate::{
+    erasure::{self, Erasure},
     index::IndexDoc,
     ingest::log_of,
+    policy::Rules,
     store::{BodyState, Branch, Entry, FeedState, Place, StoreError, StoreRead},
     stream::place_of,
 };
@@ -36,6 +38,10 @@ pub const VERSIONS_MAX: usize = 1_000;
 /// What a record is worth here, the strongest reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
+    /// This node's operator blocks it or its centre: it is shown nowhere.
+    Blocked,
+    /// Nobody whom this node trusts vouches for its centre, and such records are not shown.
+    Quarantined,
     /// Evidence: its feed forks at or before it.
     Forked,
     /// Its chain is not whole, or its signer is not known to be allowed to write it.
@@ -65,7 +71,9 @@ pub struct View {
     pub standing: Standing,
     /// The retraction in force, whatever the standing.
     pub retracted_by: Option<RecordId>,
-    /// Its body, if that is held and is a JSON object.
+    /// The erasure in force: the body is hidden at once, wherever it still is.
+    pub erasure: Option<Erasure>,
+    /// Its body, if that is held, is a JSON object and is not to be erased.
     pub body: Option<Body>,
     /// What is wrong with the body.
     pub problems: Vec<Problem>,
@@ -80,6 +88,8 @@ pub struct Version {
     pub place: Place,
     /// Author's time.
     pub created_ms: Timestamp,
+    /// The version that it says it replaces, if its body is held.
+    pub supersedes: Option<RecordId>,
 }
 
 /// What an index does to follow a change.
@@ -96,12 +106,23 @@ pub enum IndexAction {
 pub struct Effective<'a> {
     reader: &'a dyn StoreRead,
     logs: BTreeMap<CentreId, Option<Log>>,
+    rules: Option<&'a Rules>,
 }
 
 impl<'a> Effective<'a> {
     /// Judges what `reader` sees.
     pub fn new(reader: &'a dyn StoreRead) -> Self {
-        Self { reader, logs: BTreeMap::new() }
+        Self { reader, logs: BTreeMap::new(), rules: None }
+    }
+
+    /// Judges what `reader` sees as this node's policy wants it shown.
+    pub fn under(reader: &'a dyn StoreRead, rules: &'a Rules) -> Self {
+        Self { rules: Some(rules), ..Self::new(reader) }
+    }
+
+    /// Returns the policy, if it judges by one.
+    pub fn rules(&self) -> Option<&'a Rules> {
+        self.rules
     }
 
     /// Returns the identity log of a centre, if one is held.
@@ -129,9 +150,17 @@ impl<'a> Effective<'a> {
             return Ok(None);
         };
         let retracted_by = self.retraction(&record)?;
+        let erasure = match retracted_by {
+            Some(_) => erasure::of(reader, &entry.id, &record.header().centre)?,
+            None => None,
+        };
+        let record = if erasure.is_some() { record.without_payload() } else { record };
         let (body, problems) = read_body(&record);
         let forked = place.branch == Branch::Other || feed.fork.is_some_and(|at| at <= place.seq);
-        let standing = if forked {
+        let hidden = self.rules.and_then(|rules| rules.hides(&feed.centre, &entry.id));
+        let standing = if let Some(hidden) = hidden {
+            hidden
+        } else if forked {
             Standing::Forked
         } else if !feed.admits(place) || !self.may_write(&record)? {
             Standing::Held
@@ -147,7 +176,7 @@ impl<'a> Effective<'a> {
             Standing::Current
         };
         let place = *place;
-        Ok(Some(View { place, entry, record, standing, retracted_by, body, problems }))
+        Ok(Some(View { place, entry, record, standing, retracted_by, erasure, body, problems }))
     }
 
     /// Returns the versions in force of the series that `record` belongs to: the first version
@@ -180,7 +209,8 @@ impl<'a> Effective<'a> {
             let Some(other) = self.reader.record(&place)? else { continue };
             if other.header().kind != Kind::RETRACTION && self.may_write(&other)? {
                 let created_ms = other.header().created_ms;
-                versions.push(Version { id: other.id(), place, created_ms });
+                let supersedes = supersedes(&other);
+                versions.push(Version { id: other.id(), place, created_ms, supersedes });
             }
         }
         // A first version never replaces another one, whatever its author's clock said.
@@ -249,14 +279,39 @@ impl<'a> Effective<'a> {
     /// Returns whether the centre's log gives the signer the right to write such a record.
     fn may_write(&mut self, record: &SignedRecord) -> Result<bool, StoreError> {
         let header = record.header();
-        let needed = match header.kind {
-            Kind::RETRACTION => Capabilities::RETRACT,
-            _ => Capabilities::PUBLISH,
-        };
         let log = self.log(&header.centre)?;
         let given = log.and_then(|log| log.capabilities(&header.signer, &header.identity_head));
-        Ok(given.is_some_and(|given| given.has(needed)))
+        Ok(given.is_some_and(|given| given.has(needed(header.kind))))
     }
+}
+
+/// Returns what a key must be allowed to write a record of this kind.
+pub fn needed(kind: Kind) -> Capabilities {
+    match kind {
+        Kind::RETRACTION => Capabilities::RETRACT,
+        Kind::ACCREDITATION => Capabilities::ACCREDIT,
+        _ => Capabilities::PUBLISH,
+    }
+}
+
+/// Returns the versions that were written beside each other: they replace the same one, and
+/// none of them knows of the others.
+pub fn concurrent(versions: &[Version]) -> Vec<RecordId> {
+    let mut siblings: BTreeMap<RecordId, Vec<RecordId>> = BTreeMap::new();
+    for version in versions {
+        if let Some(earlier) = version.supersedes {
+            siblings.entry(earlier).or_default().push(version.id);
+        }
+    }
+    siblings.into_values().filter(|group| 1 < group.len()).flatten().collect()
+}
+
+/// Returns the record that a body says it replaces.
+fn supersedes(record: &SignedRecord) -> Option<RecordId> {
+    let body = body::parse_body(&record.payload()?.body).ok()?;
+    let links = body.get("links")?.as_array()?;
+    let link = links.iter().find(|link| link.get("rel") == Some(&"supersedes".into()))?;
+    link.get("target")?.as_str()?.parse().ok()
 }
 
 /// Returns the title of a body: one line, empty if there is none.
@@ -312,7 +367,7 @@ fn problem(field: &str, rule: String, value: String) -> Problem {
 
 fn action(view: &View) -> IndexAction {
     match &view.body {
-        Some(body) if view.standing == Standing::Current && view.entry.kind != Kind::RETRACTION => {
+        Some(body) if view.standing == Standing::Current && view.entry.kind.is_content() => {
             IndexAction::Put(Box::new(document(view, body)))
         }
         _ => IndexAction::Remove(view.entry.id),

@@ -69,6 +69,10 @@ pub struct Query {
     pub languages: Vec<String>,
     /// Any of these centres.
     pub centres: Vec<CentreId>,
+    /// Of these centres only, even if there are none; absent: of all.
+    pub within: Option<Vec<CentreId>>,
+    /// What this node does not show.
+    pub hidden: Hidden,
     /// Not created before.
     pub since: Option<Timestamp>,
     /// Not created after.
@@ -77,6 +81,25 @@ pub struct Query {
     pub offset: usize,
     /// Hits to return, at most [`HITS_MAX`].
     pub limit: usize,
+}
+
+/// What policy hides from a search. It is part of the question, so that an index need not
+/// know policy and totals are right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// Nothing of these centres,
+    pub centres: Vec<CentreId>,
+    /// but these records of theirs.
+    pub shown: Vec<RecordId>,
+    /// None of these records.
+    pub records: Vec<RecordId>,
+}
+
+impl Hidden {
+    /// Returns whether a record is left out.
+    pub fn hides(&self, id: &RecordId, centre: &CentreId) -> bool {
+        self.records.contains(id) || (self.centres.contains(centre) && !self.shown.contains(id))
+    }
 }
 
 /// One hit.
@@ -135,6 +158,14 @@ pub trait Index: Send + Sync {
     ///
     /// [`IndexError`].
     fn clear(&self) -> Result<(), IndexError>;
+
+    /// Makes what was removed or replaced so far leave the disk, too: an index may only mark
+    /// it at first. Costs as much as writing anew what stands beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]: something may be left, also because a search still reads it.
+    fn purge(&self) -> Result<(), IndexError>;
 
     /// Closes the writer if nothing was applied since the last call, to give memory back.
     fn idle(&self);

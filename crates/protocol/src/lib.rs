@@ -5,18 +5,21 @@
 //! under a seeded simulator.
 //! Spec: docs/PROTOCOL.md, sections 4 to 8.
 
+pub mod accreditation;
 pub mod answer;
 pub mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod effective;
 mod entropy;
+pub mod erasure;
 pub mod holders;
 pub mod index;
 pub mod ingest;
 pub mod model;
 pub mod net;
 pub mod peers;
+pub mod policy;
 pub mod screen;
 pub mod service;
 pub mod session;

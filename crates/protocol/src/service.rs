@@ -10,6 +10,7 @@
 mod book;
 mod catchup;
 mod commands;
+mod erasures;
 mod gossip;
 mod links;
 mod offences;
@@ -30,8 +31,10 @@ use crate::{
     wire::Hello,
 };
 
+use erasures::Erasures;
 use links::Links;
 
+pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
@@ -122,6 +125,7 @@ pub struct Service<S: Store> {
     links: Links,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
+    erasures: Erasures,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_head: Option<(FeedId, FeedHead)>,
@@ -145,6 +149,7 @@ impl<S: Store> Service<S> {
             links,
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            erasures: Erasures::default(),
             effects: VecDeque::new(),
             own_head: None,
             last_request: 0,
@@ -202,6 +207,9 @@ impl<S: Store> Service<S> {
         if let Err(error) = &result {
             self.store_failed(error);
             self.fail_effects();
+        } else if let Err(error) = self.sweep() {
+            // What was promised is durable; what is not erased is tried again at the next start.
+            self.store_failed(&error);
         }
         result
     }
@@ -220,7 +228,7 @@ impl<S: Store> Service<S> {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Timestamp {
-        self.links.next_timeout()
+        self.links.next_timeout().min(self.erasures.next_timeout(self.now))
     }
 
     /// Does what is due: dials, comparisons.

@@ -1,10 +1,14 @@
 //! Bodies that are wanted.
 //!
-//! Invariant: a body is wanted if its record is admitted and it is missing. Evidence of a
-//! fork and records of unknown authority have no claim on anybody's time.
+//! Invariant: a body is wanted if its record is admitted, it is missing, and no retraction
+//! asks for its erasure. Evidence of a fork and records of unknown authority have no claim
+//! on anybody's time.
 //! Spec: docs/PROTOCOL.md, section 6.3.
 
-use crate::store::{PAGE_MAX, Place, StoreError, StoreRead};
+use crate::{
+    erasure,
+    store::{PAGE_MAX, Place, StoreError, StoreRead},
+};
 
 /// Returns wanted bodies that follow `after`, and where to go on; `None` at the end.
 ///
@@ -21,7 +25,10 @@ pub(crate) fn page(
     let next = missing.last().copied().filter(|_| missing.len() == PAGE_MAX);
     let mut wanted = Vec::new();
     for place in missing {
-        if store.feed(&place.feed)?.is_some_and(|state| state.admits(&place)) {
+        let (Some(state), Some(entry)) = (store.feed(&place.feed)?, store.entry(&place)?) else {
+            continue;
+        };
+        if state.admits(&place) && erasure::of(store, &entry.id, &state.centre)?.is_none() {
             wanted.push(place);
         }
     }

@@ -14,18 +14,27 @@ impl Kind {
     pub const PRACTICE: Self = Self(1);
     /// A lesson learned, from success or failure.
     pub const LESSON: Self = Self(2);
+    /// A nation's word on a centre: accredited, suspended or withdrawn.
+    pub const ACCREDITATION: Self = Self(12);
     /// The publisher's withdrawal of a record.
     pub const RETRACTION: Self = Self(15);
     /// Something that exists elsewhere.
     pub const REFERENCE: Self = Self(20);
 
     /// The kinds that this version can read and write.
-    pub const KNOWN: [(Self, &'static str); 4] = [
+    pub const KNOWN: [(Self, &'static str); 5] = [
         (Self::PRACTICE, "practice"),
         (Self::LESSON, "lesson"),
         (Self::REFERENCE, "reference"),
+        (Self::ACCREDITATION, "accreditation"),
         (Self::RETRACTION, "retraction"),
     ];
+
+    /// Returns whether a record of this kind is something to read, of which people write drafts:
+    /// neither a retraction nor an accreditation, which commands of their own write.
+    pub fn is_content(self) -> bool {
+        !matches!(self, Self::RETRACTION | Self::ACCREDITATION)
+    }
 
     /// Returns the name of a known kind.
     pub fn name(self) -> Option<&'static str> {

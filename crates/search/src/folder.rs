@@ -26,7 +26,7 @@ use crate::directory::CheckedDirectory;
 pub const FORMAT_VERSION: u32 = 1;
 
 const FORMAT_FILE: &str = "format";
-const INDEX_FOLDER: &str = "tantivy";
+pub(crate) const INDEX_FOLDER: &str = "tantivy";
 
 /// An open index. Replaced as a whole when the folder is made anew.
 pub(crate) struct Live {

@@ -27,6 +27,7 @@ use crate::{
     fields::Fields,
     folder::{self, Live, failed, position_text},
     order::{SCORE_STEPS, best, newest},
+    purge,
     query::{Ranking, build},
 };
 
@@ -81,7 +82,7 @@ impl TantivyIndex {
         })
     }
 
-    fn live(&self) -> Arc<Live> {
+    pub(crate) fn live(&self) -> Arc<Live> {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -190,6 +191,17 @@ impl Index for TantivyIndex {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
         self.set_position(IndexPosition::default());
         Ok(())
+    }
+
+    fn purge(&self) -> Result<(), IndexError> {
+        let mut writing = self.writing();
+        let live = self.live();
+        if let Some(writer) = writing.writer.take() {
+            // A merge that is under way may be reading what must go.
+            writer.wait_merging_threads().map_err(failed("cannot end its merges"))?;
+        }
+        purge::run(&live, new_writer(&live)).map_err(failed("cannot purge"))?;
+        purge::check(&live, &self.dir)
     }
 
     fn idle(&self) {

@@ -16,6 +16,7 @@ mod folder;
 mod index;
 mod order;
 mod parse;
+mod purge;
 mod query;
 mod stem;
 

@@ -8,7 +8,8 @@
 
 use std::ops::Bound;
 
-use baraza_protocol::index::Query as Question;
+use baraza_protocol::index::{Hidden, Query as Question};
+use baraza_record::RecordId;
 use tantivy::{
     Term,
     query::{
@@ -51,6 +52,12 @@ pub(crate) fn build(
     let clauses = parse(analyzer, &question.text);
     let ranks = clauses.iter().any(|clause| clause.sign != Sign::Excluded);
     let mut parts: Vec<Part> = filters(fields, question);
+    parts.extend(hidden(fields, &question.hidden));
+    if let Some(within) = &question.within {
+        let centres = within.iter();
+        let centres = centres.map(|id| Term::from_field_bytes(fields.centre, id.as_bytes()));
+        parts.push(unranked(Box::new(TermSetQuery::new(centres))));
+    }
     if ranks || !clauses.is_empty() {
         parts.push((Occur::Must, text(fields, &clauses, ranks)));
     } else if !question.text.trim().is_empty() {
@@ -160,4 +167,31 @@ fn period(fields: &Fields, question: &Question) -> Option<Part> {
 
 fn unranked(filter: Box<dyn Query>) -> Part {
     (Occur::Must, Box::new(ConstScoreQuery::new(filter, 0.0)))
+}
+
+/// What this node does not show: centres but for some of their records, and records.
+fn hidden(fields: &Fields, hidden: &Hidden) -> Vec<Part> {
+    let set = |terms: Vec<Term>| -> Box<dyn Query> { Box::new(TermSetQuery::new(terms)) };
+    let ids = |ids: &[RecordId]| {
+        set(ids.iter().map(|id| Term::from_field_bytes(fields.id, id.as_bytes())).collect())
+    };
+    let mut parts: Vec<Part> = Vec::new();
+    if !hidden.centres.is_empty() {
+        let centres = hidden.centres.iter();
+        let centres =
+            set(centres.map(|id| Term::from_field_bytes(fields.centre, id.as_bytes())).collect());
+        let mut left_out: Vec<Part> = vec![(Occur::Must, centres)];
+        if !hidden.shown.is_empty() {
+            left_out.push((Occur::MustNot, ids(&hidden.shown)));
+        }
+        parts.push((Occur::MustNot, Box::new(BooleanQuery::new(left_out))));
+    }
+    if !hidden.records.is_empty() {
+        parts.push((Occur::MustNot, ids(&hidden.records)));
+    }
+    if !parts.is_empty() {
+        // A query of exclusions alone would find nothing.
+        parts.push(unranked(Box::new(AllQuery)));
+    }
+    parts
 }

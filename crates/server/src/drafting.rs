@@ -127,6 +127,10 @@ fn drafted_kind(name: &str) -> Result<(), Failure> {
     match Kind::from_name(name) {
         Some(Kind::RETRACTION) => Err(Failure::invalid("a retraction is no draft of a file")
             .hint("baraza draft retract ID --reason REASON")),
+        Some(Kind::ACCREDITATION) => {
+            Err(Failure::invalid("an accreditation is no draft of a file")
+                .hint("baraza nation accredit CENTRE"))
+        }
         Some(_) => Ok(()),
         None => {
             let short: String = name.chars().take(60).collect();

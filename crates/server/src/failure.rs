@@ -105,6 +105,18 @@ impl From<Refusal> for Failure {
                 (ErrorCode::NotFound, Some("`baraza peers` lists those that are known"))
             }
             Refusal::NotOurs { .. } => (ErrorCode::NotOurs, None),
+            Refusal::MayNotErase { signers: 0, .. } => (
+                ErrorCode::NotAllowed,
+                Some(
+                    "use a key that has the capability `erase`, or add --now to sign with the root key",
+                ),
+            ),
+            Refusal::MayNotErase { .. } => (
+                ErrorCode::NotAllowed,
+                Some(
+                    "add signatures of other root keys with --root-signature FILE (baraza sign-erasure)",
+                ),
+            ),
             Refusal::TooMany { .. } | Refusal::TooLarge { .. } | Refusal::Event(_) => {
                 (ErrorCode::Invalid, None)
             }

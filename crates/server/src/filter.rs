@@ -10,10 +10,11 @@ use baraza_api::Filter;
 use baraza_protocol::{
     effective::{View, codes},
     index::Query,
+    policy::Rules,
     store::StoreRead,
 };
 use baraza_record::{
-    Kind, Timestamp, body,
+    CentreId, Kind, Timestamp, body,
     language::{canonical_language, primary_language},
     vocab,
 };
@@ -26,11 +27,18 @@ use crate::{failure::Failure, resolve};
 /// Source: docs/LIMITS.md.
 pub const SCAN_MAX: usize = 2_000;
 
+/// Stands for every nation that is trusted.
+const ANY: &str = "any";
+
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
 /// Reads a filter.
-pub(crate) fn query(reader: &dyn StoreRead, filter: &Filter) -> Result<Query, Failure> {
+pub(crate) fn query(
+    reader: &dyn StoreRead,
+    rules: &Rules,
+    filter: &Filter,
+) -> Result<Query, Failure> {
     let sdg = values("sdg", filter.sdg.as_deref(), vocab::parse_sdg)?;
     let goals: Vec<_> = sdg.iter().filter(|sdg| sdg.target.is_none()).map(|sdg| sdg.goal).collect();
     let targets: Vec<_> = sdg.iter().filter_map(|sdg| sdg.target).map(str::to_owned).collect();
@@ -46,6 +54,7 @@ pub(crate) fn query(reader: &dyn StoreRead, filter: &Filter) -> Result<Query, Fa
         targets,
         languages: values("language", filter.language.as_deref(), language)?,
         centres: centres.collect::<Result<_, _>>()?,
+        within: filter.accredited_by.as_deref().map(|by| accredited(rules, by)).transpose()?,
         since: filter.since.as_deref().map(|text| day("since", text)).transpose()?,
         until: filter
             .until
@@ -65,6 +74,7 @@ pub(crate) fn matches(query: &Query, view: &View) -> bool {
         && any(&query.goals, |goal| header.goals.contains(*goal))
         && any(&query.languages, |wanted| language.eq_ignore_ascii_case(wanted))
         && any(&query.centres, |centre| header.centre == *centre)
+        && query.within.as_ref().is_none_or(|within| within.contains(&header.centre))
         && query.since.is_none_or(|since| since <= header.created_ms)
         && query.until.is_none_or(|until| header.created_ms <= until)
         && any(&query.targets, |target| {
@@ -76,6 +86,20 @@ pub(crate) fn matches(query: &Query, view: &View) -> bool {
             let around = |country: &String| vocab::regions_of(country).contains(&region.as_str());
             listed("regions").contains(region) || listed("countries").iter().any(around)
         })
+}
+
+/// Returns the centres for which the nation of a country vouches, or any nation trusted here.
+fn accredited(rules: &Rules, by: &str) -> Result<Vec<CentreId>, Failure> {
+    if by == ANY {
+        return Ok(rules.accreditations.accredited_by(None));
+    }
+    let country = vocab::parse_country(by)
+        .map_err(|error| Failure::bad_request(format!("filter `accredited_by`: {error}")))?;
+    if rules.trust.pins.iter().any(|pin| pin.country == country) {
+        return Ok(rules.accreditations.accredited_by(Some(&country)));
+    }
+    Err(Failure::bad_request(format!("filter `accredited_by`: no nation is trusted for {country}"))
+        .hint(format!("baraza trust add --country {country} ID")))
 }
 
 fn any<T>(wanted: &[T], has: impl Fn(&T) -> bool) -> bool {
@@ -142,6 +166,17 @@ mod tests {
     use super::*;
     use baraza_api::ErrorCode;
     use baraza_protocol::model::MemoryStore;
+    use std::sync::Arc;
+
+    fn rules() -> Rules {
+        Rules {
+            own: CentreId([1; 32]),
+            policy: Arc::default(),
+            trust: Arc::default(),
+            accreditations: Arc::default(),
+            now: Timestamp(0),
+        }
+    }
 
     #[test]
     fn days_are_counted_from_1970() {
@@ -173,7 +208,7 @@ mod tests {
             until: some("1970-01-01"),
             ..Filter::default()
         };
-        let query = query(&store, &filter).unwrap();
+        let query = query(&store, &rules(), &filter).unwrap();
         assert_eq!(query.kinds, [Kind::PRACTICE, Kind::LESSON]);
         assert_eq!(query.countries, ["KE", "UG", "KE"]);
         assert_eq!(
@@ -188,7 +223,7 @@ mod tests {
     fn a_word_without_meaning_is_an_error() {
         let store = MemoryStore::new(1);
         let check = |filter: Filter, said: &str| {
-            let error = query(&store, &filter).unwrap_err().0;
+            let error = query(&store, &rules(), &filter).unwrap_err().0;
             assert_eq!(error.code, ErrorCode::BadRequest);
             assert!(error.message.contains(said), "{}", error.message);
         };
@@ -200,6 +235,8 @@ mod tests {
         check(Filter { sdg: some("6,6.2"), ..Filter::default() }, "not both");
         check(Filter { language: some("e"), ..Filter::default() }, "`e`");
         check(Filter { centre: some("abc"), ..Filter::default() }, "`abc`");
+        check(Filter { accredited_by: some("KE"), ..Filter::default() }, "trusted for KE");
+        check(Filter { accredited_by: some("nobody"), ..Filter::default() }, "`nobody`");
         check(Filter { until: some("today"), ..Filter::default() }, "`today`");
     }
 }

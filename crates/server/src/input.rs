@@ -113,6 +113,7 @@ impl Params {
             sdg: self.text("sdg"),
             language: self.text("language"),
             centre: self.text("centre"),
+            accredited_by: self.text("accredited_by"),
             since: self.text("since"),
             until: self.text("until"),
         }

@@ -15,6 +15,7 @@ mod input;
 mod resolve;
 mod roles;
 mod routes;
+mod rules;
 mod staff;
 mod state;
 mod view;
@@ -35,7 +36,8 @@ pub use crate::{
     filter::SCAN_MAX,
     input::OCTETS,
     resolve::{DIGITS_MIN, LISTED_MAX},
-    routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX},
+    routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX, QUARANTINED_MAX},
+    rules::{Clock, Load, Loaded, RulesSource, Save},
     staff::{Caller, DraftError, DraftStore, LOG_OBJECTS_MAX, Staff, StaffLog},
     state::{App, Call, Defaults, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError},
 };
@@ -55,6 +57,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/centres", get(routes::centres))
         .route("/v1/centres/{id}", get(routes::centre))
         .route("/v1/centres/{id}/log", get(routes::centre_log))
+        .route("/v1/trust", get(routes::trusted).post(routes::trust))
+        .route("/v1/trust/remove", post(routes::untrust))
+        .route("/v1/accreditations", post(routes::accredit))
+        .route("/v1/policy", get(routes::policy))
+        .route("/v1/policy/{id}", get(routes::explain))
+        .route("/v1/quarantine", get(routes::quarantine))
+        .route("/v1/quarantine/{id}", get(routes::quarantined))
+        .route("/v1/quarantine/release", post(routes::release))
         .route("/v1/centres/{id}/events", get(routes::events))
         .route("/v1/centres/{id}/feeds", get(routes::feeds))
         .route("/v1/identity", post(routes::identify))

@@ -38,6 +38,31 @@ pub(crate) fn centre(reader: &dyn StoreRead, text: &str) -> Result<CentreId, Fai
     only("centre", &digits, &ids).map(|()| found[0])
 }
 
+/// Returns the centre that `text` names: as [`centre`] or, by its whole id, one that is not held.
+pub(crate) fn centre_or_id(reader: &dyn StoreRead, text: &str) -> Result<CentreId, Failure> {
+    match digits(text)?.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => centre(reader, text),
+    }
+}
+
+/// Returns the record or, if there is none, the centre whose id starts with `text`.
+pub(crate) fn record_or_centre(
+    reader: &dyn StoreRead,
+    text: &str,
+) -> Result<(CentreId, Option<RecordId>), Failure> {
+    match record(reader, text) {
+        Err(failure) if failure.0.code == ErrorCode::NotFound => {
+            Ok((centre_or_id(reader, text)?, None))
+        }
+        Err(failure) => Err(failure),
+        Ok((id, place)) => match reader.feed(&place.feed)? {
+            Some(state) => Ok((state.centre, Some(id))),
+            None => Err(Failure::not_found(format!("the feed of record {id} is not held"))),
+        },
+    }
+}
+
 fn digits(text: &str) -> Result<String, Failure> {
     let digits = text.trim().to_ascii_lowercase();
     let fits = (DIGITS_MIN..=ID_BYTES * 2).contains(&digits.len());

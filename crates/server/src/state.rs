@@ -16,7 +16,7 @@ use baraza_protocol::{
 use baraza_record::CentreId;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::{failure::Failure, staff::Staff};
+use crate::{failure::Failure, rules::RulesSource, staff::Staff};
 
 /// Most reads of store and index that run at once; others wait for their turn.
 ///
@@ -54,6 +54,8 @@ pub struct NodeFacts {
     pub parse_peer: fn(&str) -> Option<Peer>,
     /// Unlocks the operator key.
     pub unlock: Unlock,
+    /// Policy and trust.
+    pub rules: RulesSource,
     /// The people on its machine, with their drafts and their log.
     pub staff: Staff,
     /// What the parts of the node want an operator to know now.

@@ -232,6 +232,7 @@ impl Drop for Progress {
 
 fn options(centre: &DemoCentre) -> InitOptions {
     InitOptions {
+        nation: false,
         name: centre.name.into(),
         country: None,
         language: centre.language.into(),

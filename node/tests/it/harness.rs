@@ -47,9 +47,17 @@ impl Scene {
 
     /// Makes a centre without a passphrase.
     pub(crate) fn centre(&self, name: &str) -> Site {
+        self.made(&["init"], name)
+    }
+
+    /// Makes a nation without a passphrase.
+    pub(crate) fn nation(&self, name: &str) -> Site {
+        self.made(&["nation", "init"], name)
+    }
+
+    fn made(&self, verb: &[&str], name: &str) -> Site {
         let site = Site { home: self.path().join(name) };
-        let made = site.run(&[
-            "init",
+        let options = [
             "--name",
             name,
             "--country",
@@ -62,7 +70,8 @@ impl Scene {
             "office@centre.example.org",
             "--no-passphrase",
             "--yes",
-        ]);
+        ];
+        let made = site.run(&[verb, &options[..]].concat());
         assert_eq!(made.code, 0, "{}{}", made.out, made.err);
         site
     }

@@ -9,6 +9,8 @@ mod bad_input;
 mod bundles;
 mod crash;
 mod drafts;
+mod erasure;
 mod exchange;
 mod harness;
+mod policy;
 mod staff;

@@ -34,19 +34,19 @@ pub(super) fn list<T>(value: &Value, item: impl Fn(&Value) -> T) -> Vec<T> {
     items.iter().map(item).collect()
 }
 
-fn number<T: TryFrom<u64>>(value: &Value) -> T {
+pub(super) fn number<T: TryFrom<u64>>(value: &Value) -> T {
     let number = value.as_u64().unwrap_or_else(|| panic!("{value} is not a number"));
     T::try_from(number).unwrap_or_else(|_| panic!("{number} does not fit"))
 }
 
-fn option<T>(value: &Value, read: impl Fn(&Value) -> T) -> Option<T> {
+pub(super) fn option<T>(value: &Value, read: impl Fn(&Value) -> T) -> Option<T> {
     match value {
         Value::Null => None,
         value => Some(read(value)),
     }
 }
 
-fn country(value: &Value) -> [u8; 2] {
+pub(super) fn country(value: &Value) -> [u8; 2] {
     text(value).as_bytes().try_into().unwrap()
 }
 
@@ -87,7 +87,7 @@ fn audience(value: &Value) -> Audience {
     }
 }
 
-pub(super) fn event(value: &Value) -> Inception {
+pub(super) fn inception(value: &Value) -> Inception {
     let get = |member: &str| member_of(value, member);
     Inception {
         version: number(get("version")),
@@ -116,7 +116,7 @@ fn role(name: &str) -> Role {
     }
 }
 
-fn operator(value: &Value) -> Operator {
+pub(super) fn operator(value: &Value) -> Operator {
     Operator {
         key: PublicKey(array(member_of(value, "key"))),
         capabilities: Capabilities(number(member_of(value, "capabilities"))),
@@ -159,6 +159,6 @@ pub(super) fn shelf(value: &Value) -> Shelf {
     shelf
 }
 
-fn member_of<'a>(value: &'a Value, member: &str) -> &'a Value {
+pub(super) fn member_of<'a>(value: &'a Value, member: &str) -> &'a Value {
     value.get(member).unwrap_or_else(|| panic!("no {member} in {value}"))
 }

@@ -7,7 +7,10 @@ use baraza_api::{
 };
 use baraza_record::vocab;
 
-use super::id_prefix;
+use super::{
+    id_prefix,
+    trust::{statements, words},
+};
 use crate::{
     clock,
     error::Failure,
@@ -26,6 +29,8 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
     }
     let mut facts = Facts::default();
     facts.add("Id", centre.id.to_string());
+    facts.add("Words", words(&centre.id));
+    facts.add("Accreditation", Safe(&centre.accreditation).to_string());
     facts.add("Country", centre.country.as_deref().map(country_name).unwrap_or_default());
     facts.add(
         "Role",
@@ -63,7 +68,8 @@ pub(super) fn print_operators(
             Safe(&operator.label).to_string(),
         ]);
     }
-    shell.print_table(&table)
+    shell.print_table(&table)?;
+    statements(shell, &centre.statements)
 }
 
 /// Says how far the feeds of an ended key count.
@@ -83,7 +89,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
     if shell.json {
         return shell.print_json(&reply.centres);
     }
-    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", ""], 1);
+    let mut table = Table::new(&["ID", "NAME", "COUNTRY", "RECORDS", "", "ACCREDITATION"], 1);
     for centre in &reply.centres {
         table.row([
             centre.id.short(),
@@ -91,6 +97,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
             centre.country.as_deref().map(country_name).unwrap_or_default(),
             number(centre.records),
             if centre.ours { "yours".to_owned() } else { String::new() },
+            Safe(&centre.accreditation).to_string(),
         ]);
     }
     shell.print_table(&table)?;

@@ -273,7 +273,12 @@ fn release(shell: &mut Shell<'_, '_>, args: &DraftRelease) -> Result<(), Failure
 fn retract(shell: &mut Shell<'_, '_>, args: DraftRetract) -> Result<(), Failure> {
     let client = shell.client()?;
     let record: RecordView = client.get(format!("/v1/records/{}", id_prefix(&args.id)?))?;
-    let request = RetractRequest { reason: args.reason, note: args.note };
+    let request = RetractRequest {
+        reason: args.reason,
+        note: args.note,
+        erase: false,
+        root_signatures: Vec::new(),
+    };
     propose(shell, &*client, &record, request)
 }
 

@@ -5,6 +5,8 @@
 //! the node inside its own process until it ends.
 //! Spec: docs/SECURITY.md, "Keys".
 
+use std::path::Path;
+
 use baraza_api::{Client, ErrorBody, ErrorCode, StatusView, UnlockRequest};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -55,6 +57,19 @@ pub(super) fn signed<T>(
     };
     send(client, &passphrase)?;
     Ok(attempt()?)
+}
+
+/// Returns the passphrase of another key: from a file or, with `question`, from a terminal.
+pub(super) fn other_passphrase(
+    shell: &mut Shell<'_, '_>,
+    file: Option<&Path>,
+    question: &str,
+) -> Result<Option<Passphrase>, Failure> {
+    let file = PassphraseFile { passphrase_file: file.map(Path::to_owned) };
+    match file.read()? {
+        Some(passphrase) => Ok(Some(passphrase)),
+        None => shell.ask_secret(question),
+    }
 }
 
 fn passphrase(

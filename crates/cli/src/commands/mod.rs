@@ -10,14 +10,17 @@ mod editor;
 mod exchange;
 mod keep;
 mod key;
+mod nation;
 mod node;
 mod operator;
 mod publish;
 mod query;
 mod record;
 mod resume;
+mod retract;
 mod rotate;
 mod staff;
+mod trust;
 mod verify;
 
 use baraza_api::ErrorCode;
@@ -33,7 +36,7 @@ use crate::{
 pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result<(), Failure> {
     let Some(command) = command else { return node::welcome(shell) };
     match command {
-        Command::Init(args) => node::init(shell, args),
+        Command::Init(args) => node::init(shell, args, false),
         Command::Start(args) => node::start(shell, args),
         Command::Status(args) => node::status(shell, &args),
         Command::Unlock(args) => key::unlock(shell, &args),
@@ -41,7 +44,8 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::New(args) => publish::new(shell, &args),
         Command::Publish(args) => publish::publish(shell, &args),
         Command::Revise(args) => publish::revise(shell, &args),
-        Command::Retract(args) => publish::retract(shell, args),
+        Command::Retract(args) => retract::retract(shell, args),
+        Command::SignErasure(args) => retract::sign_erasure(shell, &args),
         Command::Draft(command) => draft::run(shell, command),
         Command::Staff(command) => staff::run(shell, &command),
         Command::Search(args) => query::search(shell, &args),
@@ -62,6 +66,10 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Centre(Centre::Assemble(args)) => custody::assemble(shell, &args),
         Command::Centre(Centre::Resume(args)) => resume::resume(shell, &args),
         Command::Operator(command) => operator::run(shell, command),
+        Command::Nation(command) => nation::run(shell, command),
+        Command::Trust(command) => trust::trust(shell, command),
+        Command::Policy(command) => trust::policy(shell, &command),
+        Command::Quarantine(command) => trust::quarantine(shell, &command),
         Command::Check(args) => keep::check(shell, &args),
         Command::Repair => keep::repair(shell),
     }

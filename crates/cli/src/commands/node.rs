@@ -8,6 +8,7 @@ use baraza_api::{ErrorCode, StatusView};
 use baraza_record::CentreId;
 use serde_json::json;
 
+use super::trust::words;
 use crate::{
     args::{Demo, Init, Start, Status},
     ceremony, clock,
@@ -97,8 +98,8 @@ What to do next:
     Ok(())
 }
 
-/// Makes a centre and its first node.
-pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure> {
+/// Makes a centre, or a nation, and its first node.
+pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init, nation: bool) -> Result<(), Failure> {
     if let Some(centre) = args.join_centre.clone() {
         return join(shell, args, &centre);
     }
@@ -123,6 +124,7 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure>
     let what = "the keys";
     let passphrase = ceremony::new_passphrase(shell, &args.passphrase, args.no_passphrase, what)?;
     let options = InitOptions {
+        nation,
         name,
         country,
         language: args.language,
@@ -140,12 +142,24 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init) -> Result<(), Failure>
         return shell.print_json(&report);
     }
     let mut facts = Facts::default();
-    facts.add("Centre", Safe(&report.name).to_string());
+    facts.add(if nation { "Nation" } else { "Centre" }, Safe(&report.name).to_string());
     facts.add("Id", report.centre.to_string());
+    facts.add("Words", words(&report.centre));
     facts.add("Node", Safe(&report.peer_id).to_string());
     facts.add("Home", Safe(&report.home.to_string_lossy()).to_string());
     facts.add("Recovery", Safe(&report.recovery.to_string_lossy()).to_string());
     shell.print(facts.render())?;
+    if nation {
+        shell.note(
+            "
+What to do next:
+  1. Move the recovery folder to a place away from this machine: whoever lost the keys in use
+     gets the nation's identity back with it. Then: baraza status --recovery-stored
+  2. Tell the centres of the country the id, and read them the words when they call.
+  3. baraza start, then for each centre: baraza nation accredit ID",
+        );
+        return Ok(());
+    }
     shell.note(
         "
 What to do next:

@@ -12,15 +12,14 @@ use std::{
 };
 
 use baraza_api::{
-    Client, DraftBody, ErrorCode, Problem, PublishReply, PublishRequest, Published, RecordView,
-    RetractRequest, RowReport,
+    Client, DraftBody, ErrorCode, Problem, PublishReply, PublishRequest, Published, RowReport,
 };
 use baraza_formats::{Draft, FILE_BYTES_MAX};
 use baraza_record::{Kind, body};
 
-use super::{draft, id_prefix, key};
+use super::{id_prefix, key};
 use crate::{
-    args::{self, New, PassphraseFile, Retract, Revise},
+    args::{self, New, PassphraseFile, Revise},
     error::{Failure, failure},
     output::{Table, count},
     safe::Safe,
@@ -106,32 +105,6 @@ pub(super) fn revise(shell: &mut Shell<'_, '_>, args: &Revise) -> Result<(), Fai
     let Revise { dry_run, allow_personal_data, .. } = *args;
     let passphrase = args.passphrase.clone();
     send(shell, drafts, &Rules { dry_run, allow_personal_data, skip_invalid: false, passphrase })
-}
-
-/// Withdraws a record.
-pub(super) fn retract(shell: &mut Shell<'_, '_>, args: Retract) -> Result<(), Failure> {
-    let client = shell.client()?;
-    let record: RecordView = client.get(format!("/v1/records/{}", id_prefix(&args.id)?))?;
-    let id = record.summary.id;
-    let title = Safe(&record.summary.title).to_string();
-    if !shell.confirm(&format!("Retract `{title}` ({})? {RECALL}", id.short()))? {
-        return Ok(());
-    }
-    let request = RetractRequest { reason: args.reason, note: args.note };
-    let path = format!("/v1/records/{id}/retract");
-    let retraction: Published = match key::signed(shell, &*client, &args.passphrase, || {
-        client.post(path.as_str(), &request)
-    }) {
-        // Two persons are needed: this one asks for it.
-        Err(failure) if failure.code() == Some(ErrorCode::SecondPerson) => {
-            return draft::propose(shell, &*client, &record, request);
-        }
-        retracted => retracted?,
-    };
-    match shell.json {
-        true => shell.print_json(&retraction),
-        false => shell.print(format!("Retracted {} by {}\n", id.short(), retraction.id.short())),
-    }
 }
 
 /// Reads the drafts of files, for the node to keep; each must be readable, none need be complete.

@@ -27,6 +27,7 @@ impl Query {
         query.values("sdg", &narrow.sdg);
         query.values("language", &narrow.language);
         query.values("centre", &narrow.centre);
+        query.values("accredited_by", narrow.accredited_by.as_slice());
         query.values("since", narrow.since.as_slice());
         query.values("until", narrow.until.as_slice());
         query
@@ -133,6 +134,7 @@ fn print_hit(shell: &mut Shell<'_, '_>, hit: &HitView) -> Result<(), Failure> {
         Safe(&record.language).to_string(),
         countries.join(", "),
         centre_name(record),
+        Safe(&record.accreditation).to_string(),
         clock::day(record.created_ms),
     ];
     let facts: Vec<_> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
@@ -159,6 +161,8 @@ pub(super) fn title(record: &RecordSummary) -> String {
 pub(super) fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::Current => "",
+        Standing::Blocked => "blocked on this node",
+        Standing::Quarantined => "in quarantine on this node",
         Standing::Superseded => "a newer version is held",
         Standing::Retracted => "retracted by its publisher",
         Standing::Held => "the signer's authority is not known yet",

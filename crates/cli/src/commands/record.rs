@@ -4,10 +4,10 @@
 
 use std::fmt::Write;
 
-use baraza_api::{ErrorCode, Problem, RecordView};
+use baraza_api::{ErasureView, ErrorCode, Problem, RecordView};
 use baraza_formats::{Draft, Place, Source, to_markdown};
 use baraza_record::{
-    Kind,
+    Kind, Timestamp,
     body::{self, FieldSpec, ValueKind},
     vocab,
 };
@@ -22,14 +22,15 @@ use crate::{
     args::Show,
     clock,
     error::{Failure, failure},
-    output::{Facts, bytes, count},
+    output::{Facts, Table, bytes, count},
     safe::Safe,
     shell::Shell,
 };
 
 /// Shows a record.
 pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure> {
-    let path = format!("/v1/records/{}", id_prefix(&args.id)?);
+    let quarantined = if args.quarantined { "?quarantined=true" } else { "" };
+    let path = format!("/v1/records/{}{quarantined}", id_prefix(&args.id)?);
     let record: RecordView = shell.client()?.get(path)?;
     if args.markdown {
         return markdown(shell, record);
@@ -44,6 +45,7 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure
         let [field, rule, value] = [field, rule, value].map(|text| Safe(text));
         shell.print(format!("Problem: {field}: {rule} {value}\n"))?;
     }
+    print_versions(shell, &record)?;
     let Some(body) = &record.body else { return Ok(()) };
     let fields = Kind::from_name(&record.summary.kind).and_then(body::fields).unwrap_or_default();
     match body {
@@ -58,6 +60,7 @@ fn facts(shell: &Shell<'_, '_>, record: &RecordView) -> Facts {
     facts.add("Id", summary.id.to_string());
     facts.add("Kind", Safe(&summary.kind).to_string());
     facts.add("Publisher", format!("{} ({})", centre_name(summary), summary.centre.short()));
+    facts.add("Accreditation", Safe(&summary.accreditation).to_string());
     facts.add("Language", Safe(&summary.language).to_string());
     facts.add("Written", clock::moment(summary.created_ms, now));
     facts.add("Arrived", clock::moment(summary.arrived_ms, now));
@@ -71,6 +74,14 @@ fn facts(shell: &Shell<'_, '_>, record: &RecordView) -> Facts {
             series.versions.iter().position(|id| *id == summary.id).map_or(0, |place| place + 1);
         facts.add("Version", format!("{place} of {}", series.versions.len()));
     }
+    if let Some(erasure) = &record.erasure {
+        facts.add("Erased", erased(erasure, now));
+        facts.add("Reason", Safe(&erasure.reason).to_string());
+        facts.add(
+            "Note",
+            erasure.note.as_deref().map(|note| Safe(note).to_string()).unwrap_or_default(),
+        );
+    }
     facts.add("Retraction", series.retracted_by.map(|id| id.to_string()).unwrap_or_default());
     facts.add("Signed by", format!("{}, number {} of its feed", record.signer.short(), record.seq));
     facts.add("Body", bytes(record.body_bytes.into()));
@@ -79,6 +90,41 @@ fn facts(shell: &Shell<'_, '_>, record: &RecordView) -> Facts {
         record.holders.since_ms.map(|ms| format!(", the first since {}", clock::moment(ms, now)));
     facts.add("Held by", format!("{holders}{}", since.unwrap_or_default()));
     facts
+}
+
+/// Says whether the text of a record is gone, since when, or when it goes.
+fn erased(erasure: &ErasureView, now: Timestamp) -> String {
+    let (asked, due) = (clock::moment(erasure.arrived_ms, now), clock::moment(erasure.due_ms, now));
+    match (erasure.done, erasure.at_once) {
+        (true, true) => {
+            format!("its text was deleted here; that was asked for {asked}, by root keys")
+        }
+        (true, false) => format!("its text was deleted here; that was asked for {asked}"),
+        (false, _) => format!("its text is hidden; it is deleted here on {due}, as asked {asked}"),
+    }
+}
+
+/// Prints the history of a record that has more than one version.
+fn print_versions(shell: &mut Shell<'_, '_>, record: &RecordView) -> Result<(), Failure> {
+    let series = &record.series;
+    if series.history.len() < 2 {
+        return Ok(());
+    }
+    let heading = shell.heading("Versions");
+    let mut table = Table::new(&["", "ID", "WRITTEN", ""], 3);
+    for (place, version) in series.history.iter().enumerate() {
+        let notes = [
+            (Some(version.id) == series.latest, "counts"),
+            (version.id == record.summary.id, "this one"),
+            (series.concurrent.contains(&version.id), "written beside another one"),
+        ];
+        let notes: Vec<_> =
+            notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| *note).collect();
+        let (id, day) = (version.id.short(), clock::day(version.created_ms));
+        table.row([(place + 1).to_string(), id, day, notes.join(", ")]);
+    }
+    shell.print(format!("\n{heading}\n"))?;
+    shell.print_table(&table)
 }
 
 /// Prints the members of a body: those of its kind in their order, then the others.

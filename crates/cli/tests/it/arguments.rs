@@ -7,7 +7,7 @@ use baraza_cli::{Screen, run_on};
 
 use crate::support::{NOW, Node, Person, Program, Shown, error, run, run_with};
 
-const COMMANDS: [&[&str]; 36] = [
+const COMMANDS: [&[&str]; 51] = [
     &["init"],
     &["start"],
     &["status"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 36] = [
     &["publish"],
     &["revise"],
     &["retract"],
+    &["sign-erasure"],
     &["search"],
     &["list"],
     &["show"],
@@ -28,6 +29,20 @@ const COMMANDS: [&[&str]; 36] = [
     &["centre", "show"],
     &["centre", "list"],
     &["centre", "log"],
+    &["nation"],
+    &["nation", "init"],
+    &["nation", "accredit"],
+    &["nation", "suspend"],
+    &["nation", "withdraw"],
+    &["trust"],
+    &["trust", "add"],
+    &["trust", "rm"],
+    &["trust", "list"],
+    &["policy"],
+    &["policy", "show"],
+    &["policy", "explain"],
+    &["quarantine", "list"],
+    &["quarantine", "release"],
     &["check"],
     &["repair"],
     &["unlock"],
@@ -46,7 +61,7 @@ const COMMANDS: [&[&str]; 36] = [
     &["staff", "log"],
 ];
 
-const CODES: [ErrorCode; 15] = [
+const CODES: [ErrorCode; 16] = [
     ErrorCode::BadRequest,
     ErrorCode::Invalid,
     ErrorCode::NotFound,
@@ -54,6 +69,7 @@ const CODES: [ErrorCode; 15] = [
     ErrorCode::NotOurs,
     ErrorCode::Locked,
     ErrorCode::KeyBlocked,
+    ErrorCode::NotAllowed,
     ErrorCode::NoRole,
     ErrorCode::SecondPerson,
     ErrorCode::Offline,
@@ -144,7 +160,7 @@ fn every_failure_of_the_node_has_its_exit_code_and_says_what_to_do() {
 #[test]
 fn exit_codes_are_those_of_the_help() {
     let exits = CODES.map(ErrorCode::exit);
-    assert_eq!(exits, [2, 3, 4, 4, 8, 8, 8, 8, 8, 7, 5, 7, 6, 6, 1]);
+    assert_eq!(exits, [2, 3, 4, 4, 8, 8, 8, 8, 8, 8, 7, 5, 7, 6, 6, 1]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod bundles;
 mod drafts;
 mod safety;
 mod support;
+mod trust;
 mod verify;
 mod views;
 mod writing;

@@ -1,9 +1,10 @@
 //! Text of others on a terminal: C-01 and C-02 of docs/SECURITY.md.
 
 use baraza_api::{
-    CentreView, ErrorBody, ErrorCode, EventView, Holders, ListCentres, ListReply, LogState,
-    OperatorView, PeerView, PeersReply, Problem, PublishReply, Published, RecordSummary,
-    RecordView, SearchReply, SeriesView, Standing, StatusView, SyncReply, Warning,
+    CentreView, ErrorBody, ErrorCode, EventView, Explanation, Holders, ListCentres, ListReply,
+    LogState, OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply,
+    Published, QuarantineReply, QuarantinedCentre, RecordSummary, RecordView, SearchReply,
+    SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning,
 };
 use baraza_cli::Safe;
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId};
@@ -107,6 +108,7 @@ fn summary() -> RecordSummary {
         countries: vec![text()],
         goals: vec![6],
         standing: Standing::Unreadable,
+        accreditation: text(),
     }
 }
 
@@ -124,6 +126,7 @@ fn record() -> RecordView {
         signer: PublicKey([1; 32]),
         body_bytes: 3,
         series: SeriesView::default(),
+        erasure: None,
         holders: Holders::default(),
     }
 }
@@ -150,6 +153,53 @@ fn centre() -> CentreView {
         next_keys: 1,
         next_threshold: 1,
         operators: vec![operator],
+        accreditation: text(),
+        statements: vec![statement()],
+    }
+}
+
+fn statement() -> StatementView {
+    StatementView {
+        id: RecordId([0xab; 32]),
+        nation: CentreId([0xce; 32]),
+        country: text(),
+        status: text(),
+        since_ms: 1,
+        scope: vec![text()],
+        review_by: Some(text()),
+        reason: text(),
+        trusted: false,
+        words: text(),
+    }
+}
+
+fn nation() -> TrustedNation {
+    let (name, warning) = (Some(text()), Some(text()));
+    let (country, id) = (text(), CentreId([0xce; 32]));
+    TrustedNation { country, id, name, since_ms: 1, news_ms: Some(1), warning }
+}
+
+fn policy() -> PolicyView {
+    let one =
+        OverrideView { id: RecordId([2; 32]), action: text(), reason: text(), until: Some(text()) };
+    PolicyView {
+        unaccredited: text(),
+        stale_mark_days: 90,
+        overrides: vec![one],
+        nations: vec![nation()],
+        released: 1,
+        errors: vec![text()],
+    }
+}
+
+fn explanation() -> Explanation {
+    Explanation {
+        centre: CentreId([0xce; 32]),
+        centre_name: Some(text()),
+        record: None,
+        verdict: text(),
+        chain: vec![text()],
+        statements: vec![statement()],
     }
 }
 
@@ -211,6 +261,9 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
         counts: false,
     };
     let centres = ListCentres { centres: vec![centre()], ..ListCentres::default() };
+    let trusted = TrustReply { nations: vec![nation()] };
+    let held = QuarantinedCentre { id: CentreId([1; 32]), name: Some(text()), records: 1 };
+    let quarantine = QuarantineReply { records: 1, centres: vec![held], omitted: 1 };
     let failure = ErrorBody::new(ErrorCode::Busy, text()).with_hint(text());
     let (node, abab) = (Node::default, "abababab");
     let id = RecordId([0xab; 32]);
@@ -231,6 +284,16 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
         (vec!["centre", "show", abab], node().json("GET /v1/centres/abababab", &centre())),
         (vec!["centre", "log", abab], node().json("GET /v1/centres/abababab/log", &vec![event])),
         (vec!["peers"], node().fails("GET /v1/peers", &failure)),
+        (vec!["trust", "list"], node().json("GET /v1/trust", &trusted)),
+        (
+            vec!["trust", "add", "--country", "KE", abab, "--yes"],
+            node().json("POST /v1/trust", &nation()).json("POST /v1/trust", &nation()),
+        ),
+        (vec!["policy", "show"], node().json("GET /v1/policy", &policy())),
+        (vec!["policy", "explain", abab], node().json("GET /v1/policy/abababab", &explanation())),
+        (vec!["quarantine", "list"], node().json("GET /v1/quarantine", &quarantine)),
+        (vec!["quarantine", "list", abab], node().json("GET /v1/quarantine/abababab", &list)),
+        (vec!["nation", "accredit", abab], node().json("POST /v1/accreditations", &published)),
     ]
 }
 

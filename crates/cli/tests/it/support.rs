@@ -11,12 +11,14 @@ use std::{
     rc::Rc,
 };
 
-use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, Request, Response, TransportError};
-use baraza_cli::{
-    Answers, DemoOptions, DemoStep, Host, InitOptions, InitReport, Passphrase, Ready, RepairReport,
-    Screen, StartOptions, run_on,
+use baraza_api::{
+    CheckReply, Client, ErrorBody, ErrorCode, Request, Response, RootSignature, TransportError,
 };
-use baraza_record::{CentreId, Timestamp};
+use baraza_cli::{
+    Answers, DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Passphrase,
+    Ready, RepairReport, Screen, StartOptions, run_on,
+};
+use baraza_record::{CentreId, PublicKey, Timestamp};
 use serde::Serialize;
 
 /// The time on every screen: 2026-03-01 12:00 UTC.
@@ -149,6 +151,12 @@ impl Host for Program {
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {
         self.note("confirm recovery", &());
         Ok(())
+    }
+
+    fn sign_erasure(&self, _: &Path, what: ErasureToSign<'_>) -> Result<RootSignature, ErrorBody> {
+        self.note("sign erasure", &what);
+        let (key, signature) = (PublicKey([0xb0; 32]), "0f".repeat(64));
+        Ok(RootSignature { key, signature })
     }
 
     fn demo(&self, options: DemoOptions, tell: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {

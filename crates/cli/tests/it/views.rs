@@ -1,8 +1,8 @@
 //! What people see: whole views, compared as they are.
 
 use baraza_api::{
-    HitView, Holders, ListReply, RecordSummary, RecordView, SearchReply, SeriesView, Standing,
-    StatusView, Warning,
+    ErasureView, HitView, Holders, ListReply, RecordSummary, RecordView, SearchReply, SeriesView,
+    Standing, StatusView, VersionView, Warning,
 };
 use baraza_record::{CentreId, FeedId, PublicKey, RecordId};
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ fn summary() -> RecordSummary {
         countries: vec!["UG".into(), "MW".into()],
         goals: vec![6],
         standing: Standing::Current,
+        accreditation: String::new(),
     }
 }
 
@@ -42,6 +43,7 @@ fn record() -> RecordView {
         signer: PublicKey([1; 32]),
         body_bytes: 1_536,
         series: SeriesView::default(),
+        erasure: None,
         holders: Holders { centres: 3, since_ms: Some(NOW.0 - 60_000) },
     }
 }
@@ -229,13 +231,65 @@ parts:
 fn what_was_withdrawn_or_replaced_is_said_first() {
     let latest = RecordId([0xcd; 32]);
     let versions = vec![RecordId([0xab; 32]), latest];
-    let series = SeriesView { versions, latest: Some(latest), retracted_by: None };
+    let series = SeriesView { versions, latest: Some(latest), ..SeriesView::default() };
     let summary = RecordSummary { standing: Standing::Superseded, ..summary() };
     let record = RecordView { summary, series, ..record() };
     let program = Program::with(Node::default().json("GET /v1/records/abab", &record));
     let out = run(&program, &["show", "abab"]).out;
     assert!(out.lines().next().unwrap().ends_with("[a newer version is held]"), "{out}");
     assert!(out.contains(&format!("Latest     {latest}\nVersion    1 of 2\n")), "{out}");
+}
+
+#[test]
+fn what_was_erased_says_when_and_why() {
+    let erasure = ErasureView {
+        retraction: RecordId([0xcd; 32]),
+        reason: "consent-withdrawn".into(),
+        note: Some("A person\u{1b}[31m asked for it.".into()),
+        created_ms: NOW.0 - 120_000,
+        arrived_ms: NOW.0 - 60_000,
+        due_ms: NOW.0 + 7 * 86_400_000,
+        done: false,
+        at_once: false,
+    };
+    let show = |erasure: ErasureView| {
+        let record = RecordView { erasure: Some(erasure), body: None, ..record() };
+        let program = Program::with(Node::default().json("GET /v1/records/abab", &record));
+        run(&program, &["show", "abab"]).out
+    };
+    let pending = show(erasure.clone());
+    assert!(pending.contains("Erased     its text is hidden; it is deleted here on"), "{pending}");
+    let gone = show(ErasureView { done: true, at_once: true, ..erasure });
+    assert!(gone.contains("Erased     its text was deleted here; "), "{gone}");
+    assert!(gone.contains("Reason     consent-withdrawn\nNote       A person"), "{gone}");
+    assert!(!gone.contains('\u{1b}'), "{gone}");
+}
+
+#[test]
+fn versions_are_listed_with_the_one_that_counts() {
+    let ids = [0xab, 0xcd, 0xce].map(|byte| RecordId([byte; 32]));
+    let version = |place: usize, supersedes| VersionView {
+        id: ids[place],
+        created_ms: NOW.0 + place as u64,
+        supersedes,
+    };
+    let earlier = Some(ids[0]);
+    let series = SeriesView {
+        versions: ids.to_vec(),
+        history: vec![version(0, None), version(1, earlier), version(2, earlier)],
+        concurrent: ids[1..].to_vec(),
+        latest: Some(ids[2]),
+        retracted_by: None,
+    };
+    let record = RecordView { series, ..record() };
+    let program = Program::with(Node::default().json("GET /v1/records/abab", &record));
+    let out = run(&program, &["show", "abab"]).out;
+    let rows: Vec<_> = out.lines().skip_while(|line| *line != "Versions").skip(1).take(4).collect();
+    let ends = ["", "this one", "written beside another one", "counts, written beside another one"];
+    assert_eq!(rows.len(), 4, "{out}");
+    for (row, end) in rows.iter().zip(ends) {
+        assert!(row.ends_with(end), "{row}");
+    }
 }
 
 #[test]
@@ -337,6 +391,7 @@ fn without_an_id_it_is_our_own_centre() {
         format!(
             "Lake Region Water Desk
 Id         {ce}
+Words      solution island recipe outside  undo guess depth supply
 Country    Kenya
 Ours       yes
 Records    7

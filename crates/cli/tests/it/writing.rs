@@ -8,7 +8,7 @@ use baraza_api::{
 use baraza_record::RecordId;
 use serde_json::{Value, json};
 
-use crate::support::{Node, Program, error, run};
+use crate::support::{Node, Person, Program, error, run, run_with};
 
 fn write(folder: &Path, name: &str, lines: &[Value]) -> PathBuf {
     let path = folder.join(name);
@@ -240,4 +240,60 @@ fn a_retraction_needs_a_yes() {
         serde_json::from_slice::<Value>(&body).unwrap(),
         json!({"reason": "harmful", "note": "see the newer one"})
     );
+}
+
+#[test]
+fn an_erasure_says_what_it_cannot_reach_and_signs_with_root_keys() {
+    let reply = json!({
+        "id": "ab".repeat(32), "kind": "lesson", "title": "Meters", "language": "en",
+        "centre": "ce".repeat(32), "created_ms": 0, "arrived_ms": 0, "countries": [], "goals": [],
+        "standing": "current", "seq": 1, "feed": "fe".repeat(32), "signer": "01".repeat(32),
+        "body_bytes": 1, "series": {"versions": []}, "holders": {"centres": 0},
+    });
+    let path = format!("POST /v1/records/{}/retract", "ab".repeat(32));
+    let node = || Node::default().json("GET /v1/records/abab", &reply);
+    let erase = ["retract", "abab", "--reason", "legal", "--erase"];
+    let ask = |arguments: &[&str]| {
+        let person = Person(vec!["n"]);
+        run_with(&Program::with(node()), arguments, Some(person), None)
+    };
+    let asked = ask(&erase);
+    for part in ["`Meters`", "after 7 days", "Bundles that were handed out", "Nothing was done"] {
+        assert!(asked.err.contains(part), "{part}: {}", asked.err);
+    }
+    let asked = ask(&[&erase[..], &["--now"]].concat());
+    assert!(asked.err.contains("everywhere at once"), "{}", asked.err);
+
+    let retraction = published(&["x"]).published.remove(0);
+    let other = json!({ "key": "11".repeat(32), "signature": "22".repeat(64) });
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "signature.json", std::slice::from_ref(&other));
+    let name = file.display().to_string();
+    let program = Program::with(node().json(&path, &retraction));
+    let shown = run(&program, &[&erase[..], &["--now", "--root-signature", &name, "-y"]].concat());
+    assert_eq!(shown.exit, 0, "{}", shown.err);
+    assert!(
+        shown.err.contains("deleted here, and by others when they hear of it"),
+        "{}",
+        shown.err
+    );
+    assert!(program.done.borrow()[0].contains("sign erasure"), "{:?}", program.done);
+    let body = program.node.requests.borrow()[1].body.clone().unwrap().1;
+    let own = json!({ "key": "b0".repeat(32), "signature": "0f".repeat(64) });
+    assert_eq!(
+        serde_json::from_slice::<Value>(&body).unwrap(),
+        json!({"reason": "legal", "erase": true, "root_signatures": [other, own]})
+    );
+    for wrong in [&["--now"][..], &["--erase", "--root-signature", "x"]] {
+        let arguments = [&["retract", "abab", "--reason", "legal", "-y"], wrong].concat();
+        assert_eq!(run(&Program::with(node()), &arguments).exit, 2, "{wrong:?}");
+    }
+
+    let (id, centre) = ("ab".repeat(32), "ce".repeat(32));
+    let sign = ["sign-erasure", &id, "--centre", &centre, "--key", "root.pem"];
+    assert_eq!(run(&Program::default(), &sign).exit, 2, "nobody said yes");
+    let short = ["sign-erasure", "abab", "--centre", &centre, "--yes"];
+    assert_eq!(run(&Program::default(), &short).exit, 2, "which record it is must be sure");
+    let signed = run(&Program::default(), &[&sign[..], &["--yes"]].concat());
+    assert_eq!(serde_json::from_str::<Value>(&signed.out).unwrap(), own);
 }

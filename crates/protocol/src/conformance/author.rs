@@ -26,9 +26,16 @@ pub struct Author {
 impl Author {
     /// Makes the author with this number, who writes for everybody.
     pub fn new(number: u8) -> Self {
-        let key = |role: u8| SecretKey::from_seed([number; 32].map(|byte| byte ^ role));
-        let (root, next, operator) = (key(0x40), key(0x80), key(0xc0));
-        let rights = Capabilities::PUBLISH.and(Capabilities::NODE);
+        Self::with_rights(number, Capabilities::PUBLISH.and(Capabilities::NODE), 1)
+    }
+
+    /// Makes the author with this number, whose operator key has these rights, and whose
+    /// centre has as many root keys as must sign.
+    pub fn with_rights(number: u8, rights: Capabilities, roots: u8) -> Self {
+        let (next, operator) = (Self::secret(number, 0x80), Self::secret(number, 0xc0));
+        let roots: Vec<_> = (0..roots).map(|place| Self::root(number, place)).collect();
+        let mut root_keys: Vec<_> = roots.iter().map(SecretKey::public).collect();
+        root_keys.sort_unstable();
         let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
@@ -37,8 +44,8 @@ impl Author {
             role: Role::Centre,
             name: format!("Centre {number}"),
             country: Some(*b"KE"),
-            root_keys: vec![root.public()],
-            root_threshold: 1,
+            root_threshold: u8::try_from(roots.len()).expect("made from such a number"),
+            root_keys,
             next_digests: vec![hash::key_digest(&next.public())],
             next_threshold: 1,
             operators: vec![Operator {
@@ -49,8 +56,18 @@ impl Author {
             created_ms: Timestamp(1),
             nonce: [number; 16],
         };
-        let event = event.sign(&[&root]);
+        let event = event.sign(&roots.iter().collect::<Vec<_>>());
         Self { key: operator, event, audience: Audience::Public }
+    }
+
+    /// Returns the root key at this place, from 0, of the author with this number.
+    pub fn root(number: u8, place: u8) -> SecretKey {
+        Self::secret(number, 0x40 + place)
+    }
+
+    /// Returns the key of the centre with this number for a role.
+    pub(super) fn secret(number: u8, role: u8) -> SecretKey {
+        SecretKey::from_seed([number; 32].map(|byte| byte ^ role))
     }
 
     /// Returns the id of the centre.
@@ -76,6 +93,16 @@ impl Author {
         text: &str,
         change: impl FnOnce(&mut Header),
     ) -> VerifiedRecord {
+        self.write_body(head, format!("{{\"text\":\"{text}\"}}").into_bytes(), change)
+    }
+
+    /// Signs a record behind `head` with this body.
+    pub fn write_body(
+        &self,
+        head: FeedHead,
+        body: Vec<u8>,
+        change: impl FnOnce(&mut Header),
+    ) -> VerifiedRecord {
         let mut header = Header {
             version: HEADER_VERSION,
             kind: Kind::LESSON,
@@ -95,7 +122,6 @@ impl Author {
             body_commit: BodyCommit([0; 32]),
         };
         change(&mut header);
-        let body = format!("{{\"text\":\"{text}\"}}").into_bytes();
         SignedRecord::sign(header, Payload { salt: [9; 16], body }, &self.key)
     }
 

@@ -155,6 +155,29 @@ fn a_revision_takes_the_place_of_what_it_revises() {
 }
 
 #[test]
+fn versions_that_replace_the_same_one_are_concurrent() {
+    let mut alice = Author::new(1, WRITER);
+    let first = alice.reference(1, None);
+    let mut revise = |created_ms, earlier: &VerifiedRecord| {
+        let mut body = reference();
+        body["links"] = json!([
+            { "rel": "cites", "target": first.id() },
+            { "rel": "supersedes", "target": earlier.id() },
+        ]);
+        alice.write(Kind::REFERENCE, created_ms, (Some(first.id()), None), &body)
+    };
+    let (one, other) = (revise(2, &first), revise(3, &first));
+    let later = revise(4, &other);
+    let store = store(&[&alice], &[&first, &one, &other, &later]);
+    let versions = Effective::new(&store).versions(&one).unwrap();
+    let earlier: Vec<_> = versions.iter().map(|version| version.supersedes).collect();
+    let (first, one, other) = (first.id(), one.id(), other.id());
+    assert_eq!(earlier, [None, Some(first), Some(first), Some(other)]);
+    assert_eq!(concurrent(&versions), [one, other]);
+    assert_eq!(standing_in(&store, &later), Standing::Current, "one counts all the same");
+}
+
+#[test]
 fn only_the_publisher_revises_and_retracts() {
     let (mut alice, mut bob) = (Author::new(1, WRITER), Author::new(2, WRITER));
     let record = alice.reference(1, None);

@@ -86,7 +86,7 @@ impl<'a> Admission<'a> {
     ) -> Result<(), StoreError> {
         let exchanged = self.follow_choices(store, feed, state)?;
         let kept = self.kept_to(store, feed, state.chain.seq)?;
-        state.fork = lowest_fork(store, feed, kept)?;
+        state.fork = self.lowest_fork(store, feed, kept)?;
         let limit = self.limit(state, kept);
         let shown = before.map_or(0, |before| before.shelf.seq);
         let authorised = state.shelf.seq.min(exchanged.map_or(Seq::MAX, |from| from - 1));
@@ -132,6 +132,22 @@ impl<'a> Admission<'a> {
         Ok(lowest)
     }
 
+    /// Returns the lowest position behind `kept`, and not behind the end of the feed, at
+    /// which two records follow the same one.
+    fn lowest_fork<S: Store>(
+        &self,
+        store: &S,
+        feed: FeedId,
+        kept: Seq,
+    ) -> Result<Option<Seq>, StoreError> {
+        for seq in store.evidence(&feed)? {
+            if kept < seq && self.reaches(seq) && parts_at(store, feed, seq)? {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the last position that may be admitted as far as the chain is held.
     fn limit(&self, state: &FeedState, kept: Seq) -> Seq {
         let mut limit = state.chain.seq;
@@ -149,16 +165,6 @@ impl<'a> Admission<'a> {
             None => limit,
         }
     }
-}
-
-/// Returns the lowest position behind `kept` at which two records follow the same one.
-fn lowest_fork<S: Store>(store: &S, feed: FeedId, kept: Seq) -> Result<Option<Seq>, StoreError> {
-    for seq in store.evidence(&feed)?.into_iter().filter(|seq| kept < *seq) {
-        if parts_at(store, feed, seq)? {
-            return Ok(Some(seq));
-        }
-    }
-    Ok(None)
 }
 
 /// Returns whether the record on the other branch at `seq` follows the same one as the

@@ -107,8 +107,9 @@ impl<'a, S: Store> Placing<'a, S> {
             self.done.duplicates += 1;
             return complete(self.store, &main, &entry, record, &mut self.done);
         }
-        // What the author has ruled on needs no evidence any more.
-        if seq <= self.kept_to || !self.admission.reaches(seq) {
+        // What the author has ruled on needs no evidence any more, once all of it is here.
+        let ruled = seq <= self.kept_to && self.wanted_to == 0;
+        if ruled || !self.admission.reaches(seq) {
             self.done.duplicates += 1;
             return Ok(());
         }
@@ -158,8 +159,10 @@ impl<'a, S: Store> Placing<'a, S> {
                 self.done.inserted += 1;
                 self.store.put_record(record, Branch::Other, self.now)
             }
-            // The branch that the log names may be the third one to come.
-            Some(_) if wanted && (self.parts_here(record)? || self.leads_on(record)?) => {
+            // What stood there was ruled out; or the branch that the log names comes third.
+            Some(_)
+                if lowest || (wanted && (self.parts_here(record)? || self.leads_on(record)?)) =>
+            {
                 self.drop_evidence_from(seq)?;
                 self.done.inserted += 1;
                 self.store.put_record(record, Branch::Other, self.now)

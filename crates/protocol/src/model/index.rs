@@ -50,6 +50,10 @@ impl Index for MemoryIndex {
         Ok(())
     }
 
+    fn purge(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     fn idle(&self) {}
 
     fn search(&self, query: &Query) -> Result<Hits, IndexError> {
@@ -76,6 +80,8 @@ fn matches(doc: &IndexDoc, query: &Query) -> bool {
         && any(&query.targets, |target| doc.targets.contains(target))
         && any(&query.languages, |language| language == primary)
         && any(&query.centres, |centre| *centre == doc.centre)
+        && query.within.as_ref().is_none_or(|within| within.contains(&doc.centre))
+        && !query.hidden.hides(&doc.id, &doc.centre)
         && query.since.is_none_or(|since| since <= doc.created_ms)
         && query.until.is_none_or(|until| doc.created_ms <= until)
 }

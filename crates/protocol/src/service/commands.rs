@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{Command, NewRecord, PUBLISH_MAX, PeerStatus, Refusal, Reply, ServiceStatus},
+    effective::needed,
     ingest::{self, IngestError},
     net::{NetEffect, Peer},
     store::{FeedHead, PAGE_MAX, ShelfName, Store, StoreError},
@@ -54,18 +55,22 @@ impl<S: Store> Service<S> {
             return Err(Refusal::TooMany { count: records.len() });
         }
         let key = self.signer.clone().ok_or(Refusal::Locked)?;
-        let under = self.may_publish(&key)?;
+        let none = Capabilities::default();
+        let needed = records.iter().fold(none, |all, record| all.and(needed(record.kind)));
+        let under = self.may_publish(&key, needed)?;
         let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
         let mut head = self.own_feed(&key)?;
         for (index, record) in records.into_iter().enumerate() {
             let one = self.sign((&key, under), head, index, record)?;
             head = FeedHead { seq: one.header().seq, id: one.id() };
+            self.may_erase(&one)?;
             signed.push(one);
         }
         for range in signed.chunks(baraza_record::ANCHOR_HEADERS_MAX) {
             let done = ingest::ingest_range(&mut self.store, range, self.now)?;
             debug_assert_eq!(done.inserted, range.len() as u64, "the feed goes on at its head");
         }
+        signed.iter().for_each(|record| self.erasures.retracts(record.header().target));
         if let Some(last) = signed.last() {
             self.own_head = Some((last.feed(), head));
         }
@@ -78,17 +83,24 @@ impl<S: Store> Service<S> {
 
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
     /// reported as published. Returns the event under which it may sign.
-    fn may_publish(&self, key: &SecretKey) -> Result<EventId, Refusal> {
+    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<EventId, Refusal> {
         let log = self.own_log()?;
         let operator = log.as_ref().and_then(|log| log.state().operator(&key.public()));
         let why = match (&log, operator) {
-            (None, _) => "the identity log of this centre has not come to this node yet",
-            (Some(log), _) if log.standing() == LogStanding::Ended => "this centre is closed",
-            (Some(_), None) => "the identity log of this centre does not name this node's key",
+            (None, _) => "the identity log of this centre has not come to this node yet".to_owned(),
+            (Some(log), _) if log.standing() == LogStanding::Ended => {
+                "this centre is closed".to_owned()
+            }
+            (Some(_), None) => {
+                "the identity log of this centre does not name this node's key".to_owned()
+            }
             (Some(log), Some(operator)) => match (&operator.ended, operator.capabilities) {
-                (Some(_), _) => "the operator key of this node has been ended by its centre",
-                (None, may) if !may.has(Capabilities::PUBLISH) => {
-                    "the identity log of this centre does not let this node's key publish"
+                (Some(_), _) => {
+                    "the operator key of this node has been ended by its centre".to_owned()
+                }
+                (None, may) if !may.has(needed) => {
+                    let needed = needed.names().collect::<Vec<_>>().join(" and ");
+                    format!("the identity log of this centre does not let it {needed}")
                 }
                 (None, _) => {
                     let state = self.store.feed(&self.own_feed_id(key))?;
@@ -99,7 +111,7 @@ impl<S: Store> Service<S> {
                 }
             },
         };
-        Err(Refusal::NotEnrolled { why: why.to_owned() })
+        Err(Refusal::NotEnrolled { why })
     }
 
     fn own_feed_id(&self, key: &SecretKey) -> FeedId {

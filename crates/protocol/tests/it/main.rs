@@ -4,10 +4,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod admission;
 mod answers;
 mod fixture;
 mod hostile;
 mod ingest;
 mod intake;
+mod mixed;
 mod order;
 mod sim;

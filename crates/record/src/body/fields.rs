@@ -1,4 +1,4 @@
-//! The fields of lessons, references and retractions, and those that every body has.
+//! The fields of lessons, references, accreditations and retractions, and those that every body has.
 //!
 //! Spec: docs/RECORDS.md, what every record has, fields by kind.
 
@@ -90,6 +90,22 @@ const REFERENCE: &[FieldSpec] = &[
     LICENCE.always(),
 ];
 
+const ACCREDITATION: &[FieldSpec] = &[
+    FieldSpec::new("centre", ValueKind::Id, "id of the centre that the nation speaks of").always(),
+    FieldSpec::new(
+        "status",
+        ValueKind::Code(&["accredited", "suspended", "withdrawn"]),
+        "what the nation says of it",
+    )
+    .always(),
+    FieldSpec::new("scope", ValueKind::Lines, "for what it is accredited"),
+    FieldSpec::new("review_by", ValueKind::Date, "day by which the nation looks at it again"),
+    FieldSpec::text("reason", 2_000, "why"),
+    FieldSpec::new("replaces", ValueKind::Ids, "the nation's statements that this one replaces"),
+    // There is nothing in a statement to license.
+    LICENCE,
+];
+
 const RETRACTION: &[FieldSpec] = &[
     FieldSpec::new(
         "reason",
@@ -107,8 +123,20 @@ const RETRACTION: &[FieldSpec] = &[
     .always(),
     FieldSpec::text("note", 2_000, "what others should know about it"),
     FieldSpec::new("erase_blobs", ValueKind::Ids, "hashes of attachments to delete"),
+    FieldSpec::new("erase", ValueKind::Bool, "whether the body is to be deleted everywhere"),
+    FieldSpec::new(
+        "root_signatures",
+        ValueKind::Objects(ROOT_SIGNATURE),
+        "root keys that have it deleted at once",
+    )
+    .items(16),
     // There is nothing in a retraction to license.
     LICENCE,
+];
+
+const ROOT_SIGNATURE: &[FieldSpec] = &[
+    FieldSpec::new("key", ValueKind::Id, "a root key of the centre").always(),
+    FieldSpec::line("signature", "its signature, 128 hexadecimal digits").max(128).always(),
 ];
 
 /// How records are linked. A later version may add others.
@@ -156,11 +184,12 @@ const COMMON: &[FieldSpec] = &[
     FieldSpec::new("ext", ValueKind::Object(&[]), "members of others' making"),
 ];
 
-static FIELDS: LazyLock<[(Kind, Vec<FieldSpec>); 4]> = LazyLock::new(|| {
+static FIELDS: LazyLock<[(Kind, Vec<FieldSpec>); 5]> = LazyLock::new(|| {
     [
         (Kind::PRACTICE, PRACTICE),
         (Kind::LESSON, LESSON),
         (Kind::REFERENCE, REFERENCE),
+        (Kind::ACCREDITATION, ACCREDITATION),
         (Kind::RETRACTION, RETRACTION),
     ]
     .map(|(kind, own)| {

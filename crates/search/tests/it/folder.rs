@@ -184,3 +184,16 @@ fn a_damaged_folder_is_whole_or_empty_after_opening() {
         files.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     }
 }
+
+#[test]
+fn a_purge_changes_nothing_that_can_be_found() {
+    let fixture = small();
+    fixture.index.purge().unwrap();
+    fixture.index.apply(&[], &[id(1)], at(2)).unwrap();
+    fixture.index.purge().unwrap();
+    assert_eq!((fixture.find("deep"), fixture.find("maji")), (vec![], vec![2]));
+    fixture.index.apply(&[doc(4, "en", "Pumps", "deep water")], &[], at(3)).unwrap();
+    let fixture = fixture.reopen();
+    assert_eq!((fixture.find("deep"), fixture.find("").len()), (vec![4], 3));
+    assert_eq!(fixture.index.position().unwrap(), at(3));
+}

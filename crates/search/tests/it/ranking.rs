@@ -1,9 +1,9 @@
 //! Which records are hits, and which come first.
 
-use baraza_protocol::index::{IndexDoc, Query};
+use baraza_protocol::index::{Hidden, Index, IndexDoc, Query};
 use baraza_record::{CentreId, Goals, Kind, Timestamp};
 
-use crate::fixture::{Fixture, all, doc};
+use crate::fixture::{Fixture, all, doc, id};
 
 #[test]
 fn a_title_ranks_above_a_text() {
@@ -141,4 +141,45 @@ fn since_and_until_include_their_ends() {
     assert_eq!(between(None, Some(1_000)), [1]);
     assert!(between(Some(4_000), Some(2_000)).is_empty());
     assert_eq!(between(Some(0), Some(u64::MAX)).len(), 6);
+}
+
+#[test]
+fn what_policy_hides_is_no_hit_and_not_counted() {
+    let fixture = Fixture::new(&mixed());
+    let [one, two] = [1, 2].map(|number| CentreId([number; 32]));
+    let hidden = |centres: &[CentreId], shown: &[u16], records: &[u16]| Hidden {
+        centres: centres.to_vec(),
+        shown: shown.iter().copied().map(id).collect(),
+        records: records.iter().copied().map(id).collect(),
+    };
+    for (hidden, left) in [
+        (hidden(&[], &[], &[]), vec![6, 5, 4, 3, 2, 1]),
+        (hidden(&[two], &[], &[]), vec![5, 3, 1]),
+        (hidden(&[two], &[4, 99], &[]), vec![5, 4, 3, 1]),
+        (hidden(&[], &[], &[5, 6]), vec![4, 3, 2, 1]),
+        (hidden(&[two], &[4], &[4, 5]), vec![3, 1]),
+        (hidden(&[one, two], &[], &[]), vec![]),
+    ] {
+        let query = Query { hidden, ..all() };
+        assert_eq!(fixture.ask(&query), left, "{query:?}");
+        let mut sorted = left;
+        sorted.sort_unstable();
+        let mut found = fixture.ask(&Query { text: "agua".to_owned(), ..query });
+        found.sort_unstable();
+        assert_eq!(found, sorted, "with words");
+    }
+    let query = Query { hidden: hidden(&[two], &[], &[]), limit: 1, ..all() };
+    assert_eq!(fixture.index.search(&query).unwrap().total, 3, "a page tells the right total");
+}
+
+#[test]
+fn within_no_centre_there_is_nothing() {
+    let fixture = Fixture::new(&mixed());
+    let within = |list: &[u8]| {
+        let within = Some(list.iter().map(|number| CentreId([*number; 32])).collect());
+        fixture.ask(&Query { within, ..all() })
+    };
+    assert_eq!(within(&[]), [] as [u16; 0]);
+    assert_eq!(within(&[2, 9]), [6, 4, 2]);
+    assert_eq!(within(&[1, 2]).len(), 6);
 }

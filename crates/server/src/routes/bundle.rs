@@ -1,4 +1,4 @@
-//! Bundles: all that is public, piece by piece, out and in.
+//! Bundles: all that is public and that this node does not block, piece by piece, out and in.
 //!
 //! Invariant: a piece is whole frames and can be verified by itself: each run of records of
 //! a feed ends at a header whose signature was checked. The same store gives the same pieces,
@@ -17,10 +17,11 @@ use axum::{
 use baraza_api::{BUNDLE_PIECE_BYTES, Imported};
 use baraza_protocol::{
     command::{Command, Reply as Answer},
+    policy::{Rules, Verdict},
     store::{Branch, PAGE_MAX, Place, ShelfName, SignatureState, StoreError, StoreRead},
 };
 use baraza_record::{
-    ANCHOR_HEADERS_MAX, CentreId, FeedId, HEADER_BYTES_MAX, Seq, SignedRecord,
+    ANCHOR_HEADERS_MAX, CentreId, FeedId, HEADER_BYTES_MAX, RecordId, Seq, SignedRecord,
     frame::{self, PREAMBLE},
     sign::{self, Domain, Signature},
 };
@@ -52,7 +53,7 @@ struct Piece {
 pub(crate) async fn export(State(app): Node, mut params: Params) -> Result<Response, Failure> {
     let after = params.take::<Cursor>("after")?;
     params.finish()?;
-    let piece = app.read(move |app| Ok(piece(&*app.reader, after)?)).await?;
+    let piece = app.read(move |app| Ok(piece(&*app.reader, &app.rules()?, after)?)).await?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCTETS));
     if let Some(next) = piece.next {
@@ -78,21 +79,27 @@ pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imp
 }
 
 /// Puts a piece together. The first one (`after` is none) begins with the preamble.
-fn piece(reader: &dyn StoreRead, after: Option<Cursor>) -> Result<Piece, StoreError> {
+fn piece(
+    reader: &dyn StoreRead,
+    rules: &Rules,
+    after: Option<Cursor>,
+) -> Result<Piece, StoreError> {
     let mut bytes = if after.is_none() { PREAMBLE.to_vec() } else { Vec::new() };
     let shelf = reader.shelf(ShelfName::Public);
     let mut start = match after.unwrap_or(Cursor::Identities(None)) {
         Cursor::Records(feed, seq) => Some((feed, seq)),
         Cursor::Identities(after) => {
-            if let Some(last) = add_identities(reader, &mut bytes, after)? {
+            if let Some(last) = add_identities(reader, rules, &mut bytes, after)? {
                 return Ok(Piece { bytes, next: Some(Cursor::Identities(Some(last))) });
             }
             shelf.page(None, 1).next().map(|(feed, _)| (FeedId(*feed), 1))
         }
     };
     while let Some((feed, from)) = start {
-        let to = shelf.get(&feed.0).map_or(0, |head| head.seq);
-        let end = add_records(reader, &mut bytes, feed, from, to)?;
+        let state = reader.feed(&feed)?;
+        let blocked = state.is_some_and(|state| is_blocked(rules, &state.centre, None));
+        let to = if blocked { 0 } else { shelf.get(&feed.0).map_or(0, |head| head.seq) };
+        let end = add_records(reader, rules, &mut bytes, feed, from, to)?;
         if end <= to {
             return Ok(Piece { bytes, next: Some(Cursor::Records(feed, end)) });
         }
@@ -104,6 +111,7 @@ fn piece(reader: &dyn StoreRead, after: Option<Cursor>) -> Result<Piece, StoreEr
 /// Adds the identity logs that follow `after`. Returns the last one added if the piece is full.
 fn add_identities(
     reader: &dyn StoreRead,
+    rules: &Rules,
     bytes: &mut Vec<u8>,
     mut after: Option<CentreId>,
 ) -> Result<Option<CentreId>, StoreError> {
@@ -111,7 +119,11 @@ fn add_identities(
         let centres = reader.centres(after, PAGE_MAX)?;
         for centre in &centres {
             let mut log = Vec::new();
-            for signed in reader.identity(centre)? {
+            let events = match is_blocked(rules, centre, None) {
+                true => Vec::new(),
+                false => reader.identity(centre)?,
+            };
+            for signed in events {
                 frame::encode_identity(&mut log, &signed);
             }
             if let (Some(last), true) = (after, BUNDLE_PIECE_BYTES < bytes.len() + log.len()) {
@@ -130,6 +142,7 @@ fn add_identities(
 /// Returns the position that the next piece starts with; after `to` if all are in.
 fn add_records(
     reader: &dyn StoreRead,
+    rules: &Rules,
     bytes: &mut Vec<u8>,
     feed: FeedId,
     from: Seq,
@@ -148,7 +161,9 @@ fn add_records(
             let signature = checked_signature(reader, &feed, &record)?;
             let mut frames = Vec::with_capacity(HEADER_BYTES_MAX);
             frame::encode_header(&mut frames, signature, record.header_bytes());
-            if let Some(payload) = record.payload() {
+            // The header of a blocked record stays: the chain leads through it.
+            let blocked = is_blocked(rules, &record.header().centre, Some(&record.id()));
+            if let Some(payload) = record.payload().filter(|_| !blocked) {
                 frame::encode_payload(&mut frames, &record.id(), payload);
             }
             if PREAMBLE.len() < bytes.len() && BUNDLE_PIECE_BYTES < bytes.len() + frames.len() {
@@ -163,6 +178,10 @@ fn add_records(
         add_anchor(reader, bytes, feed, seq)?;
     }
     Ok(seq)
+}
+
+fn is_blocked(rules: &Rules, centre: &CentreId, record: Option<&RecordId>) -> bool {
+    rules.judge(centre, record).0 == Verdict::Blocked
 }
 
 /// Adds bare headers from `seq` on, up to the first with a signature: it proves those before it.

@@ -7,6 +7,7 @@ use baraza_api::{CentreView, EventView, HorizonView, ListCentres, LogState, Oper
 use baraza_identity::{EndKind, Ended, IdentityEvent, LogStanding, Role, SignedEvent};
 use baraza_protocol::{
     effective::Effective,
+    policy::Verdict,
     store::{PAGE_MAX, StoreRead},
 };
 use baraza_record::CentreId;
@@ -16,7 +17,9 @@ use crate::{
     failure::Failure,
     input::{Id, Params},
     resolve,
+    rules::refuse_blocked,
     state::App,
+    view::statements,
 };
 
 /// Most centres that a reply lists: about 1 MiB of them.
@@ -25,7 +28,8 @@ pub const CENTRES_MAX: usize = 2_000;
 pub(crate) async fn centres(State(app): Node, params: Params) -> Reply<ListCentres> {
     params.finish()?;
     let read = app.read(|app| {
-        let mut effective = Effective::new(&*app.reader);
+        let rules = app.rules()?;
+        let mut effective = Effective::under(&*app.reader, &rules);
         let mut ids: Vec<CentreId> = Vec::new();
         while ids.len() < CENTRES_MAX {
             let count = PAGE_MAX.min(CENTRES_MAX - ids.len());
@@ -35,19 +39,25 @@ pub(crate) async fn centres(State(app): Node, params: Params) -> Reply<ListCentr
                 break;
             }
         }
+        let listed = ids.len();
+        ids.retain(|id| rules.judge(id, None).0 != Verdict::Blocked);
+        let blocked = listed - ids.len();
         let views = ids.iter().map(|id| centre_view(app, &mut effective, id));
         let mut centres = views.collect::<Result<Vec<_>, _>>()?;
         centres.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         let held = usize::try_from(app.reader.counts().centres).unwrap_or(usize::MAX);
-        Ok(ListCentres { omitted: held.saturating_sub(centres.len()), centres })
+        Ok(ListCentres { omitted: held.saturating_sub(centres.len() + blocked), centres })
     });
     read.await.map(Json)
 }
 
 pub(crate) async fn centre(State(app): Node, Id(text): Id) -> Reply<CentreView> {
     let read = app.read(move |app| {
-        let id = resolve::centre(&*app.reader, &text)?;
-        centre_view(app, &mut Effective::new(&*app.reader), &id)
+        let (id, rules) = (resolve::centre(&*app.reader, &text)?, app.rules()?);
+        refuse_blocked(&rules, &id, None)?;
+        let mut view = centre_view(app, &mut Effective::under(&*app.reader, &rules), &id)?;
+        view.statements = statements(app, &rules, &id)?;
+        Ok(view)
     });
     read.await.map(Json)
 }
@@ -55,6 +65,7 @@ pub(crate) async fn centre(State(app): Node, Id(text): Id) -> Reply<CentreView> 
 pub(crate) async fn centre_log(State(app): Node, Id(text): Id) -> Reply<Vec<EventView>> {
     let read = app.read(move |app| {
         let id = resolve::centre(&*app.reader, &text)?;
+        refuse_blocked(&app.rules()?, &id, None)?;
         let mut effective = Effective::new(&*app.reader);
         let log = effective.log(&id)?.ok_or_else(|| unknown(&id))?;
         let line = log.events().iter().map(|signed| event_view(signed, true));
@@ -74,8 +85,10 @@ fn centre_view(
     for feed in reader.feeds_of(id)? {
         records += reader.feed(&feed)?.map_or(0, |state| state.shelf.seq);
     }
+    let rules = effective.rules();
     let log = effective.log(id)?.ok_or_else(|| unknown(id))?;
     let state = log.state();
+    let country = state.country.map(|code| String::from_utf8_lossy(&code).into_owned());
     let operators = state.operators().map(|(key, operator)| OperatorView {
         key: *key,
         capabilities: operator.capabilities.names().map(str::to_owned).collect(),
@@ -101,7 +114,9 @@ fn centre_view(
         id: *id,
         name: state.name.clone(),
         role,
-        country: state.country.map(|code| String::from_utf8_lossy(&code).into_owned()),
+        accreditation: rules.map(|rules| rules.words(id, country.as_deref())).unwrap_or_default(),
+        statements: Vec::new(),
+        country,
         ours: *id == app.node.centre,
         records,
         identity_head: log.head().id(),

@@ -107,7 +107,7 @@ pub(crate) async fn draft_retraction(
     JsonBody(request): JsonBody<RetractionDraft>,
 ) -> Reply<DraftSummary> {
     let RetractionDraft { record, request } = request;
-    let Json(record) = records::show(State(Arc::clone(&app)), Id(record)).await?;
+    let Json(record) = records::record_view(&app, record, false).await?;
     let (id, owner) = (record.summary.id, record.summary.centre);
     if owner != app.node.centre {
         return Err(baraza_protocol::command::Refusal::NotOurs { id, owner }.into());

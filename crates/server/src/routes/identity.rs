@@ -19,6 +19,7 @@ use crate::{
     failure::Failure,
     input::{Id, JsonBody},
     resolve,
+    rules::refuse_blocked,
 };
 
 /// Most records of a branch that are counted.
@@ -33,6 +34,7 @@ const LAST_LISTED_MAX: usize = 10;
 pub(crate) async fn events(State(app): Node, Id(text): Id) -> Reply<EventsReply> {
     let read = app.read(move |app| {
         let id = resolve::centre(&*app.reader, &text)?;
+        refuse_blocked(&app.rules()?, &id, None)?;
         let events = app.reader.identity(&id)?;
         match events.is_empty() {
             true => Err(unknown(&id)),
@@ -57,6 +59,7 @@ pub(crate) async fn identify(
 pub(crate) async fn feeds(State(app): Node, Id(text): Id) -> Reply<FeedsReply> {
     let read = app.read(move |app| {
         let id = resolve::centre(&*app.reader, &text)?;
+        refuse_blocked(&app.rules()?, &id, None)?;
         let mut effective = Effective::new(&*app.reader);
         let mut feeds = Vec::new();
         for feed in app.reader.feeds_of(&id)? {

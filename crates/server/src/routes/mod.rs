@@ -3,16 +3,20 @@
 //! Invariant: a handler reads its request, does one thing, and words the reply.
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod accredit;
 mod bundle;
 mod centres;
 mod direct;
 mod drafts;
 mod identity;
 mod node;
+mod policy;
 mod publish;
+mod quarantine;
 mod records;
 mod search;
 mod staff;
+mod trust;
 
 use std::sync::Arc;
 
@@ -22,8 +26,10 @@ use crate::{failure::Failure, input::Params, state::App};
 
 pub use centres::CENTRES_MAX;
 pub use publish::PROBLEMS_MAX;
+pub use quarantine::QUARANTINED_MAX;
 pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 
+pub(crate) use accredit::accredit;
 pub(crate) use bundle::{export, import};
 pub(crate) use centres::{centre, centre_log, centres};
 pub(crate) use direct::{publish, retract};
@@ -33,15 +39,21 @@ pub(crate) use drafts::{
 };
 pub(crate) use identity::{events, feeds, identify};
 pub(crate) use node::{dial, peers, status, sync, unlock};
+pub(crate) use policy::{explain, policy};
+pub(crate) use quarantine::{quarantine, quarantined, release};
 pub(crate) use records::{list, raw, show};
 pub(crate) use search::search;
 pub(crate) use staff::{staff, staff_log};
+pub(crate) use trust::{trust, trusted, untrust};
 
 /// The state of a handler.
 type Node = axum::extract::State<Arc<App>>;
 
 /// The reply of a handler.
 type Reply<T> = Result<Json<T>, Failure>;
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 
 /// Takes the member `limit`, 1 to `max`.
 fn limit(params: &mut Params, default: usize, max: usize) -> Result<usize, Failure> {

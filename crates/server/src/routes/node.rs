@@ -10,12 +10,13 @@ use baraza_identity::{Log, LogStanding};
 use baraza_protocol::{
     command::{Command, PeerStatus, Reply as Answer, ServiceStatus},
     effective::Effective,
+    policy::{Rules, Verdict},
     set_digest,
     store::{ShelfName, StoreError, StoreRead},
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reply};
+use super::{Node, Reply, trust::is_awaited};
 use crate::{
     failure::Failure,
     input::{JsonBody, Params},
@@ -35,7 +36,8 @@ pub(crate) async fn peers(State(app): Node, params: Params) -> Reply<PeersReply>
     };
     let dial_failures = service_status(&app).await?.dial_failures;
     let read = app.read(move |app| {
-        let mut effective = Effective::new(&*app.reader);
+        let rules = app.rules()?;
+        let mut effective = Effective::under(&*app.reader, &rules);
         let views = peers.into_iter().map(|peer| peer_view(app, &mut effective, peer));
         Ok(PeersReply { peers: views.collect::<Result<_, _>>()?, dial_failures })
     });
@@ -101,6 +103,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
     let mut warnings = warnings(&status, reader)?;
     warnings.extend(enrolment(&status, log));
     warnings.extend(app.notices());
+    warnings.extend(rules_warnings(app)?);
     Ok(StatusView {
         version: app.node.version.clone(),
         centre: status.centre,
@@ -200,12 +203,31 @@ fn enrolment(status: &ServiceStatus, log: Option<&Log>) -> Option<Warning> {
     None
 }
 
+/// Returns what policy and trust ask an operator to do.
+fn rules_warnings(app: &App) -> Result<Vec<Warning>, StoreError> {
+    let (mut warnings, rules) = (app.node.rules.loaded().errors, app.rules()?);
+    let stale = rules.policy.stale_mark_days;
+    for nation in rules.accreditations.nations() {
+        let country = &nation.pin.country;
+        let awaited = is_awaited(&rules, &nation.pin, nation.voice, nation.news.is_some());
+        let silent = nation.silence(stale, rules.now).filter(|_| !awaited);
+        warnings.extend(silent.map(|message| Warning {
+            message,
+            hint: format!("ask the nation, or: baraza trust rm {country}"),
+        }));
+    }
+    Ok(warnings)
+}
+
 fn peer_view(
     app: &App,
     effective: &mut Effective<'_>,
     peer: PeerStatus,
 ) -> Result<PeerView, StoreError> {
+    // A blocked centre may be a good neighbour; its words are not shown.
+    let blocked = |rules: &Rules, centre| rules.judge(centre, None).0 == Verdict::Blocked;
     let name = match &peer.centre {
+        Some(centre) if effective.rules().is_some_and(|rules| blocked(rules, centre)) => None,
         Some(centre) => effective.log(centre)?.map(|log| log.state().name.clone()),
         None => None,
     };

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use baraza_api::{
     DraftBody, ErrorCode, Holders, PublishReply, PublishRequest, Published, RetractRequest,
-    RowReport,
+    RootSignature, RowReport,
 };
 use baraza_protocol::{
     command::{Command, NewRecord, PUBLISH_MAX, Refusal, Reply as Answer},
     effective::{Effective, View, title},
+    erasure::{Erasure, Urgency},
     stream::place_of,
 };
 use baraza_record::{
@@ -37,10 +38,10 @@ use crate::{
 pub const PROBLEMS_MAX: usize = 2_000;
 
 /// A record to sign, with what the reply says of it.
-struct Row {
-    source: String,
-    title: String,
-    record: NewRecord,
+pub(super) struct Row {
+    pub(super) source: String,
+    pub(super) title: String,
+    pub(super) record: NewRecord,
 }
 
 /// A draft that was read: a record to sign, if nothing is wrong, and what was found.
@@ -107,13 +108,8 @@ pub(crate) async fn retract(
                 format!("record {} is a retraction, which cannot be retracted", target.entry.id);
             return Err(Failure::invalid(message).hint("publish the record again"));
         }
-        if let Some(by) = target.retracted_by {
-            let message = format!("record {} is retracted already, by {by}", target.entry.id);
-            return Err(Failure::invalid(message));
-        }
-        let mut body = Body::new();
-        body.insert("reason".into(), request.reason.into());
-        body.extend(request.note.map(|note| ("note".into(), note.into())));
+        may_retract(&target, &request)?;
+        let mut body = retraction(request);
         complete(Kind::RETRACTION, &mut body, &Defaults::default());
         let problems: Vec<_> =
             body::validate(Kind::RETRACTION, &body).iter().map(Problem::to_string).collect();
@@ -132,8 +128,42 @@ pub(crate) async fn retract(
     published.pop().map(Json).ok_or_else(Failure::odd_reply)
 }
 
+/// Checks that a retraction says more than those in force: it may hasten what they ask for.
+fn may_retract(target: &View, request: &RetractRequest) -> Result<(), Failure> {
+    let Some(by) = target.retracted_by else { return Ok(()) };
+    let id = target.entry.id;
+    let at_once = !request.root_signatures.is_empty();
+    let message = match target.erasure {
+        None if request.erase => return Ok(()),
+        Some(Erasure { urgency: Urgency::Delayed, .. }) if request.erase && at_once => {
+            return Ok(());
+        }
+        Some(erasure) => format!("record {id} is to be erased already, by {}", erasure.retraction),
+        None => format!("record {id} is retracted already, by {by}"),
+    };
+    Err(Failure::invalid(message))
+}
+
+/// Returns the body of a retraction.
+fn retraction(request: RetractRequest) -> Body {
+    let RetractRequest { reason, note, erase, root_signatures } = request;
+    let mut body = Body::new();
+    body.insert("reason".into(), reason.into());
+    body.extend(note.map(|note| ("note".into(), note.into())));
+    if erase {
+        body.insert("erase".into(), true.into());
+    }
+    if !root_signatures.is_empty() {
+        let signatures = root_signatures.into_iter().map(|RootSignature { key, signature }| {
+            serde_json::json!({ "key": key, "signature": signature })
+        });
+        body.insert("root_signatures".into(), signatures.collect());
+    }
+    body
+}
+
 /// Has the service sign and keep the records, and returns what became of them.
-async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Failure> {
+pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Failure> {
     let (records, named): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .map(|Row { source, title, record }| {
@@ -163,7 +193,7 @@ async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Published>, Fai
 fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<Checked, Failure> {
     let DraftBody { kind: name, language, revises, mut body, source: _ } = draft;
     let refused = |problem| Checked { record: None, problems: vec![problem], warnings: Vec::new() };
-    let Some(kind) = Kind::from_name(&name).filter(|kind| *kind != Kind::RETRACTION) else {
+    let Some(kind) = Kind::from_name(&name).filter(|kind| kind.is_content()) else {
         let rule = "must be practice, lesson or reference";
         return Ok(refused(problem("kind", rule, &name)));
     };
@@ -203,7 +233,7 @@ fn ours(app: &App, effective: &mut Effective<'_>, text: &str) -> Result<View, Fa
 }
 
 /// Fills in what a body lacks, and brings its text into the form in which we write it.
-fn complete(kind: Kind, body: &mut Body, defaults: &Defaults) {
+pub(super) fn complete(kind: Kind, body: &mut Body, defaults: &Defaults) {
     let Some(fields) = body::fields(kind) else { return };
     let given = |body: &Body, name: &str| body.get(name).is_some_and(|value| !value.is_null());
     for field in fields {

@@ -3,19 +3,21 @@
 //! Invariant: a list looks through a bounded number of records and says where to go on.
 //! Spec: docs/OPERATIONS.md, "API".
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView, SeriesView};
+use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView};
 use baraza_protocol::{
     effective::{Effective, Standing, View},
     index::Query,
+    policy::Rules,
     store::{SignatureState, StoreError, StoreRead},
 };
-use baraza_record::Kind;
 use serde_json::Value;
 
 use super::{Node, Reply, limit};
@@ -23,7 +25,10 @@ use crate::{
     failure::Failure,
     filter::{self, SCAN_MAX},
     input::{Id, OCTETS, Params},
-    resolve, view,
+    resolve,
+    rules::{refuse_blocked, refuse_hidden},
+    state::App,
+    view,
 };
 
 /// Records on a page of a list if the client does not say.
@@ -37,19 +42,34 @@ pub(crate) async fn list(State(app): Node, mut params: Params) -> Reply<ListRepl
     let limit = limit(&mut params, LIST_DEFAULT, PAGE_MAX)?;
     params.finish()?;
     let read = app.read(move |app| {
-        let query = filter::query(&*app.reader, &words)?;
-        Ok(page(&*app.reader, &query, before, limit)?)
+        let rules = app.rules()?;
+        let query = filter::query(&*app.reader, &rules, &words)?;
+        Ok(page(&*app.reader, &rules, &query, before, limit)?)
     });
     read.await.map(Json)
 }
 
-pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
+pub(crate) async fn show(State(app): Node, Id(text): Id, mut params: Params) -> Reply<RecordView> {
+    let quarantined = params.take("quarantined")?.unwrap_or(false);
+    params.finish()?;
+    record_view(&app, text, quarantined).await
+}
+
+/// Returns a record with all that is known of it; one in quarantine only to those who ask for it.
+pub(super) async fn record_view(
+    app: &Arc<App>,
+    text: String,
+    quarantined: bool,
+) -> Reply<RecordView> {
     let read = app.read(move |app| {
-        let reader = &*app.reader;
+        let (reader, rules) = (&*app.reader, app.rules()?);
         let (id, place) = resolve::record(reader, &text)?;
-        let mut effective = Effective::new(reader);
+        let mut effective = Effective::under(reader, &rules);
         let view = effective.view(&place)?.ok_or_else(|| gone(&id))?;
-        let versions = effective.versions(&view.record)?;
+        match quarantined {
+            true => refuse_blocked(&rules, &view.record.header().centre, Some(&id))?,
+            false => refuse_hidden(&rules, &view.record.header().centre, &id)?,
+        }
         let header = view.record.header();
         Ok(RecordView {
             summary: view::summary(&mut effective, &view)?,
@@ -57,11 +77,8 @@ pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
             feed: place.feed,
             signer: header.signer,
             body_bytes: header.body_bytes,
-            series: SeriesView {
-                versions: versions.iter().map(|version| version.id).collect(),
-                latest: versions.last().map(|version| version.id),
-                retracted_by: view.retracted_by,
-            },
+            series: view::series(&mut effective, &view)?,
+            erasure: view::erasure(reader, &view)?,
             holders: view::holders(reader, &place)?,
             body: view.body.map(Value::Object),
             problems: view::problems(view.problems),
@@ -71,37 +88,37 @@ pub(crate) async fn show(State(app): Node, Id(text): Id) -> Reply<RecordView> {
 }
 
 pub(crate) async fn raw(State(app): Node, Id(text): Id) -> Result<Response, Failure> {
-    let bytes = app.read(move |app| {
-        let (id, place) = resolve::record(&*app.reader, &text)?;
-        let (Some(entry), Some(record)) = (app.reader.entry(&place)?, app.reader.record(&place)?)
-        else {
-            return Err(gone(&id));
-        };
-        // On its own a record has no chain: whoever gets it has only its own signature.
-        match entry.signature {
-            SignatureState::Checked => Ok(record.encode()),
-            SignatureState::Missing | SignatureState::Unchecked => {
-                match record.verify() {
+    let bytes =
+        app.read(move |app| {
+            let (id, place) = resolve::record(&*app.reader, &text)?;
+            // Without its body, if that is to be erased.
+            let view = Effective::new(&*app.reader).view(&place)?.ok_or_else(|| gone(&id))?;
+            let View { entry, record, .. } = view;
+            refuse_hidden(&app.rules()?, &record.header().centre, &id)?;
+            // On its own a record has no chain: whoever gets it has only its own signature.
+            match entry.signature {
+                SignatureState::Checked => Ok(record.encode()),
+                SignatureState::Missing | SignatureState::Unchecked => match record.verify() {
                     Ok(record) => Ok(record.encode()),
                     Err(_) => Err(Failure::not_found(format!(
                         "no valid signature of record {id} is held"
                     ))
                     .hint("it was authenticated by its chain; a peer may have its own signature")),
-                }
+                },
             }
-        }
-    });
+        });
     Ok(([(CONTENT_TYPE, OCTETS)], bytes.await?).into_response())
 }
 
 /// Returns up to `limit` records that match, newest change first.
 fn page(
     reader: &dyn StoreRead,
+    rules: &Rules,
     query: &Query,
     mut before: Option<u64>,
     limit: usize,
 ) -> Result<ListReply, StoreError> {
-    let mut effective = Effective::new(reader);
+    let mut effective = Effective::under(reader, rules);
     let mut reply = ListReply::default();
     let mut examined = 0;
     loop {
@@ -132,11 +149,11 @@ fn page(
 }
 
 /// Returns whether lists show a record: it is admitted, and neither replaced nor withdrawn.
-/// Retractions are shown to those who ask for them.
+/// Retractions and accreditations are shown to those who ask for them.
 fn is_listed(query: &Query, view: &View) -> bool {
     let in_force =
         matches!(view.standing, Standing::Current | Standing::BodyMissing | Standing::Unreadable);
-    in_force && (view.entry.kind != Kind::RETRACTION || query.kinds.contains(&Kind::RETRACTION))
+    in_force && (view.entry.kind.is_content() || query.kinds.contains(&view.entry.kind))
 }
 
 /// The store named a record that it then did not have.

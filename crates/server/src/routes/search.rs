@@ -9,6 +9,7 @@ use baraza_api::{HitView, SearchReply};
 use baraza_protocol::{
     effective::{Effective, Standing, View, text},
     index::{HITS_MAX, Hits, QUERY_CHARS_MAX, Query},
+    policy::Rules,
     store::StoreRead,
     stream::place_of,
 };
@@ -47,25 +48,28 @@ pub(crate) async fn search(State(app): Node, mut params: Params) -> Reply<Search
         return Err(Failure::bad_request(message));
     }
     let read = app.read(move |app| {
-        let reader = &*app.reader;
-        let query = Query { text: words, offset, limit, ..filter::query(reader, &filter)? };
+        let (reader, rules) = (&*app.reader, app.rules()?);
+        let hidden = rules.hidden(reader)?;
+        let narrowed = filter::query(reader, &rules, &filter)?;
+        let query = Query { text: words, offset, limit, hidden, ..narrowed };
         let (hits, position) = (app.index.search(&query)?, app.index.position()?);
         let behind = match position.epoch == reader.epoch() {
             true => reader.last_change().saturating_sub(position.change),
             false => reader.last_change(),
         };
-        page(reader, &query.text, hits, behind)
+        page(reader, &rules, &query.text, hits, behind)
     });
     read.await.map(Json)
 }
 
 fn page(
     reader: &dyn StoreRead,
+    rules: &Rules,
     words: &str,
     hits: Hits,
     behind: u64,
 ) -> Result<SearchReply, Failure> {
-    let mut effective = Effective::new(reader);
+    let mut effective = Effective::under(reader, rules);
     let mut reply = SearchReply { total: hits.total, hits: Vec::new(), behind };
     for hit in hits.hits {
         let Some(place) = place_of(reader, &hit.id)? else { continue };

@@ -6,5 +6,6 @@ mod bundles;
 mod drafts;
 mod node;
 mod people;
+mod policy;
 mod records;
 mod support;

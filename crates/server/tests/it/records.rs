@@ -2,11 +2,15 @@
 
 use baraza_protocol::{
     effective::{Effective, IndexAction},
+    erasure,
     index::{Index, IndexDoc, IndexPosition},
     store::StoreRead,
     stream::place_of,
 };
-use baraza_record::SignedRecord;
+use baraza_record::{
+    SignedRecord,
+    sign::{Domain, SecretKey},
+};
 use serde_json::json;
 
 use crate::{
@@ -101,7 +105,11 @@ async fn a_revision_replaces_and_a_retraction_withdraws() {
 
     let old = alice.get(format!("/v1/records/{first}")).await.ok();
     assert_eq!(old["standing"], "superseded");
-    assert_eq!(old["series"], json!({ "versions": [first, second], "latest": second }));
+    assert_eq!(
+        (&old["series"]["versions"], &old["series"]["latest"]),
+        (&json!([first, second]), &json!(second))
+    );
+    assert_eq!(old["series"]["history"][1]["supersedes"], json!(first));
     assert_eq!(alice.get("/v1/records").await.ok()["records"].as_array().unwrap().len(), 1);
     assert_eq!(alice.get("/v1/search?q=tanks").await.ok()["hits"][0]["title"], "Second");
 
@@ -210,4 +218,36 @@ async fn a_prefix_must_be_long_enough_and_unique() {
     let message = bob.get(format!("/v1/records/{}", &shared[..4])).await.fails(409, "ambiguous");
     assert!(message.contains(shared), "{message}");
     bob.get(format!("/v1/records/{shared}")).await.ok();
+}
+
+#[tokio::test]
+async fn an_erased_record_gives_its_header_and_says_why() {
+    let alice = TestNode::new(1);
+    let id = alice.publish(practice("Withdrawn")).await;
+    let path = format!("/v1/records/{id}/retract");
+    let erase = json!({ "reason": "legal", "note": "A court said so.", "erase": true });
+    alice.post(&path, erase.clone()).await.fails(403, "not-allowed");
+    let centre = alice.get(format!("/v1/records/{id}")).await.ok()["centre"].clone();
+    let ids = [&json!(id), &centre].map(|id| id.as_str().unwrap().to_owned());
+    let message = erasure::message(&ids[0].parse().unwrap(), &ids[1].parse().unwrap());
+    // The root key of the first node of these tests.
+    let root = SecretKey::from_seed([101; 32]);
+    let signature: String =
+        root.sign(Domain::Erase, &message).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut signed = erase;
+    signed["root_signatures"] = json!([{ "key": root.public(), "signature": signature }]);
+    alice.post(&path, json!({ "reason": "error" })).await.ok();
+    let retraction = alice.post(&path, signed.clone()).await.ok();
+
+    let shown = alice.get(format!("/v1/records/{id}")).await.ok();
+    let erasure = &shown["erasure"];
+    assert_eq!((&shown["standing"], shown.get("body")), (&json!("retracted"), None));
+    assert_eq!(
+        (&erasure["retraction"], &erasure["reason"], &erasure["note"], &erasure["done"]),
+        (&retraction["id"], &json!("legal"), &json!("A court said so."), &json!(true))
+    );
+    let raw = alice.get(format!("/v1/records/{id}/raw")).await;
+    let record = SignedRecord::decode(&raw.bytes).unwrap().verify().unwrap();
+    assert_eq!((record.id().to_string(), record.payload()), (id, None));
+    alice.post(&path, signed).await.fails(422, "invalid");
 }

@@ -2,7 +2,10 @@
 //!
 //! Invariant: its clock counts commands; nothing here depends on the time of day.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{
+    Arc, Mutex, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use axum::{
     Router,
@@ -18,11 +21,13 @@ use baraza_protocol::{
     index::{Index, IndexPosition},
     ingest::ingest_identity,
     model::{MemoryIndex, MemoryStore},
+    policy::{Policy, Trust},
     store::{PAGE_MAX, Store, StoreRead},
 };
 use baraza_record::{CentreId, KeyDigest, PublicKey, Timestamp, sign::SecretKey};
 use baraza_server::{
-    App, Call, Caller, Defaults, NodeFacts, OCTETS, ServiceHandle, Staff, UnlockError, router,
+    App, Call, Caller, Defaults, Loaded, NodeFacts, OCTETS, RulesSource, ServiceHandle, Staff,
+    UnlockError, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -38,6 +43,7 @@ pub(crate) struct TestNode {
     pub(crate) centre: CentreId,
     pub(crate) reader: Arc<dyn StoreRead>,
     pub(crate) index: Arc<MemoryIndex>,
+    pub(crate) files: Files,
     pub(crate) people: Arc<Memory>,
     router: Router,
 }
@@ -71,6 +77,34 @@ impl Answer {
     }
 }
 
+/// Policy and trust, as files would keep them.
+#[derive(Clone, Default)]
+pub(crate) struct Files(Arc<Mutex<Loaded>>, Arc<AtomicU64>);
+
+impl Files {
+    /// Sets the policy, as an operator would who writes the file.
+    pub(crate) fn write(&self, policy: Policy) {
+        self.0.lock().unwrap().policy = Arc::new(policy);
+    }
+
+    /// Sets the time of day, in days since 1970.
+    pub(crate) fn set_day(&self, day: u64) {
+        self.1.store(day * 86_400_000, Ordering::Relaxed);
+    }
+
+    fn source(&self) -> RulesSource {
+        let time = Arc::clone(&self.1);
+        let clock = move || Timestamp(time.load(Ordering::Relaxed));
+        let (load, save) = (self.clone(), self.clone());
+        let load = move || load.0.lock().unwrap().clone();
+        let save = move |trust: &Trust| {
+            save.0.lock().unwrap().trust = Arc::new(trust.clone());
+            Ok(())
+        };
+        RulesSource::new(Arc::new(load), Arc::new(save), Arc::new(clock))
+    }
+}
+
 /// Keys and inception of the centre with this number.
 pub(crate) struct Centre {
     pub(crate) key: SecretKey,
@@ -79,15 +113,25 @@ pub(crate) struct Centre {
 
 impl Centre {
     pub(crate) fn new(number: u8) -> Self {
+        Self::with(number, Role::Centre, Capabilities::PUBLISH.and(Capabilities::RETRACT))
+    }
+
+    /// Makes the nation with this number.
+    pub(crate) fn nation(number: u8) -> Self {
+        let rights = Capabilities::PUBLISH.and(Capabilities::RETRACT).and(Capabilities::ACCREDIT);
+        Self::with(number, Role::Nation(*b"KE"), rights)
+    }
+
+    /// Makes one of any role and rights.
+    pub(crate) fn with(number: u8, role: Role, capabilities: Capabilities) -> Self {
         let key = SecretKey::from_seed([number; 32]);
         let root = SecretKey::from_seed([number + 100; 32]);
-        let capabilities = Capabilities::PUBLISH.and(Capabilities::RETRACT);
         let event = Inception {
             version: EVENT_VERSION,
             kind: EventKind::INCEPTION,
             seq: 0,
             prev: None,
-            role: Role::Centre,
+            role,
             name: format!("Centre {number}"),
             country: Some(*b"KE"),
             root_keys: vec![root.public()],
@@ -114,16 +158,20 @@ impl TestNode {
 
     /// Makes such a node at which two persons are needed to publish.
     pub(crate) fn with_two_persons(number: u8) -> Self {
-        Self::with(number, MemoryStore::new(u64::from(number)), true)
+        Self::made(number, &Centre::new(number), MemoryStore::new(u64::from(number)), true)
     }
 
     /// Makes such a node over a store that holds something already.
     pub(crate) fn over(number: u8, store: MemoryStore) -> Self {
-        Self::with(number, store, false)
+        Self::made(number, &Centre::new(number), store, false)
     }
 
-    fn with(number: u8, mut store: MemoryStore, two_person: bool) -> Self {
-        let centre = Centre::new(number);
+    /// Makes such a node of a centre or a nation.
+    pub(crate) fn of(number: u8, centre: &Centre, store: MemoryStore) -> Self {
+        Self::made(number, centre, store, false)
+    }
+
+    fn made(number: u8, centre: &Centre, mut store: MemoryStore, two_person: bool) -> Self {
         ingest_identity(&mut store, &centre.identity.encode()).unwrap();
         store.commit().unwrap();
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
@@ -139,10 +187,11 @@ impl TestNode {
         let (index, (calls, queue)) = (Arc::new(MemoryIndex::default()), mpsc::channel(4));
         tokio::spawn(drive(service, queue, Arc::clone(&index)));
         let handle = ServiceHandle::new(calls);
-        let people = Arc::default();
-        let facts = facts(centre.id(), people::staff(&people, two_person));
+        let (files, people) = (Files::default(), Arc::default());
+        let facts = facts(centre.id(), people::staff(&people, two_person), &files);
         let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
-        Self { centre: centre.id(), reader, index, people, router: router(Arc::new(app)) }
+        let router = router(Arc::new(app));
+        Self { centre: centre.id(), reader, index, files, people, router }
     }
 
     /// Makes a node whose service is gone.
@@ -151,10 +200,10 @@ impl TestNode {
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
         let (index, centre) = (Arc::new(MemoryIndex::default()), CentreId([1; 32]));
         let handle = ServiceHandle::new(calls);
-        let people = Arc::default();
-        let facts = facts(centre, people::staff(&people, false));
+        let (files, people) = (Files::default(), Arc::default());
+        let facts = facts(centre, people::staff(&people, false), &files);
         let app = App::new(Arc::clone(&reader), index.clone(), handle, facts);
-        Self { centre, reader, index, people, router: router(Arc::new(app)) }
+        Self { centre, reader, index, files, people, router: router(Arc::new(app)) }
     }
 
     /// Sends a request; if nobody is named, the owner calls.
@@ -207,7 +256,7 @@ pub(crate) fn practice(title: &str) -> Value {
     }})
 }
 
-fn facts(centre: CentreId, staff: Staff) -> NodeFacts {
+fn facts(centre: CentreId, staff: Staff, files: &Files) -> NodeFacts {
     NodeFacts {
         version: "1.2.3".into(),
         daemon: true,
@@ -226,6 +275,7 @@ fn facts(centre: CentreId, staff: Staff) -> NodeFacts {
         }),
         staff,
         notices: Arc::new(RwLock::new(Vec::new())),
+        rules: files.source(),
     }
 }
 

@@ -8,4 +8,5 @@ mod contract;
 mod damage;
 mod durability;
 mod home;
+mod rulings;
 mod support;

@@ -4,8 +4,10 @@
 //! Not here: sockets, real time, disks.
 
 mod converge;
+mod erasure;
 mod forks;
 mod node;
+mod revocation;
 mod traffic;
 mod world;
 

@@ -52,6 +52,14 @@ impl Node {
         }
     }
 
+    /// Makes this the node of another author, on a disk that holds nothing else.
+    pub(crate) fn enrol(&mut self, author: Author) {
+        let mut store = MemoryStore::new(self.seed);
+        ingest::ingest_identity(&mut store, &author.event.encode()).unwrap();
+        store.commit().unwrap();
+        (self.author, self.state) = (author, State::Down(store));
+    }
+
     pub(crate) fn peer(&self) -> Peer {
         self.author.key.public()
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use baraza_protocol::{
     Effect, Input, answer,
     command::{Command, Reply},
+    conformance::Author,
     net::{
         ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, NetEffect, NetEvent, Peer, REQUEST_BYTES_MAX,
         RequestId, Verdict,
@@ -96,6 +97,12 @@ impl Sim {
             last_token: 0,
             trace: blake3::Hasher::new(),
         }
+    }
+
+    /// Gives a node that was never started to another author; the key of its connections stays.
+    pub(crate) fn enrol(&mut self, node: usize, author: Author) {
+        assert_eq!(author.key.public(), self.nodes[node].peer(), "an author of the same number");
+        self.nodes[node].enrol(author);
     }
 
     pub(crate) fn random(&mut self) -> &mut Random {

@@ -1,0 +1,68 @@
+//! The policy in force, and why it shows or hides something.
+//!
+//! Spec: docs/OPERATIONS.md, "Policy" and "API".
+
+use axum::{Json, extract::State};
+use baraza_api::{Explanation, OverrideView, PolicyView};
+use baraza_protocol::{
+    effective::Effective,
+    policy::{Action, Unaccredited, Verdict},
+};
+
+use super::{Node, Reply, trust::nations};
+use crate::{
+    input::{Id, Params},
+    resolve,
+    view::statements,
+};
+
+pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView> {
+    params.finish()?;
+    let read = app.read(|app| {
+        let (rules, errors) = (app.rules()?, app.node.rules.loaded().errors);
+        let overrides = rules.policy.overrides.iter().map(|one| OverrideView {
+            id: baraza_record::RecordId(one.id),
+            action: match one.action {
+                Action::Block => "block".to_owned(),
+                Action::Trust => "trust".to_owned(),
+            },
+            reason: one.reason.clone(),
+            until: one.until.clone(),
+        });
+        Ok(PolicyView {
+            unaccredited: match rules.policy.unaccredited {
+                Unaccredited::Carry => "carry".to_owned(),
+                Unaccredited::Quarantine => "quarantine".to_owned(),
+            },
+            stale_mark_days: rules.policy.stale_mark_days,
+            overrides: overrides.collect(),
+            nations: nations(app, &rules)?,
+            released: rules.trust.released.len(),
+            errors: errors.into_iter().map(|error| error.message).collect(),
+        })
+    });
+    read.await.map(Json)
+}
+
+pub(crate) async fn explain(State(app): Node, Id(text): Id) -> Reply<Explanation> {
+    let read = app.read(move |app| {
+        let (reader, rules) = (&*app.reader, app.rules()?);
+        let (centre, record) = resolve::record_or_centre(reader, &text)?;
+        let mut effective = Effective::new(reader);
+        let centre_name = effective.log(&centre)?.map(|log| log.state().name.clone());
+        let verdict = match rules.judge(&centre, record.as_ref()).0 {
+            Verdict::Shown => "shown",
+            Verdict::Quarantined => "quarantined",
+            Verdict::Blocked => "blocked",
+        };
+        Ok(Explanation {
+            centre,
+            centre_name,
+            record,
+            verdict: verdict.to_owned(),
+            chain: rules.explain(&centre, record.as_ref()),
+            statements: statements(app, &rules, &centre)?,
+        })
+    });
+    read.await.map(Json)
+}
