@@ -19,8 +19,8 @@ use baraza_protocol::{
     answer::answer,
     net::{NetEffect, NetEvent},
     screen::screen,
-    service::{CallId, ServiceError},
-    store::{FeedHead, Store, StoreRead},
+    service::CallId,
+    store::{FeedHead, Store, StoreError, StoreRead},
     wire::{Answer, Request},
 };
 use baraza_record::{CentreId, FeedId};
@@ -83,7 +83,7 @@ impl<S: Store + Send + 'static> Engine<S> {
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
         lost: Vec<(FeedId, FeedHead)>,
-    ) -> Result<Self, ServiceError> {
+    ) -> Result<Self, StoreError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());

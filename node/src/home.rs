@@ -67,6 +67,11 @@ impl Home {
         self.0.join("last-backup")
     }
 
+    /// The request to be added to the centre that a node joins.
+    pub(crate) fn enrolment(&self) -> PathBuf {
+        self.0.join("enrolment.json")
+    }
+
     /// Names the recovery folder until its owner has put it away.
     pub(crate) fn recovery_note(&self) -> PathBuf {
         self.0.join("recovery-not-stored")

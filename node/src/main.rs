@@ -6,6 +6,7 @@
 //! Spec: docs/ARCHITECTURE.md.
 
 mod backup;
+mod ceremony;
 mod client;
 mod clock;
 mod config;
@@ -13,12 +14,14 @@ mod daemon;
 mod demo;
 mod drafts;
 mod engine;
+mod enrol;
 mod home;
 mod host;
 mod indexer;
 mod init;
 mod keys;
 mod node;
+mod recovery;
 mod restore;
 mod rules;
 mod sockets;

@@ -210,8 +210,8 @@ pub(crate) fn open_error(home: &Home, error: &OpenError) -> ErrorBody {
 fn recovery_warning(home: &Home) -> Option<Warning> {
     let folder = std::fs::read_to_string(home.recovery_note()).ok()?;
     Some(Warning {
-        message: format!("the recovery key in {folder} has not been put away"),
-        hint: "move that folder off this machine, then: baraza status --recovery-stored".into(),
+        message: format!("the recovery keys in {folder} have not been put away"),
+        hint: "give each key to its keeper and delete the folder, then: baraza status --recovery-stored".into(),
     })
 }
 

@@ -17,7 +17,7 @@ use baraza_cli::{RestoreOptions, RestoreReport};
 use baraza_network::peer_id_text;
 use baraza_protocol::{ingest::log_of, store::StoreRead};
 use baraza_record::{
-    CentreId, SecretKey,
+    CentreId,
     backup::{Assembler, DRAFTS, Part},
     frame::{Frame, FrameReader, ReadError},
 };
@@ -25,6 +25,7 @@ use baraza_store::{LedgerStore, LedgerWriter, Options};
 
 use crate::{
     config::{Defaults, HOME_VERSION, Network, Settings},
+    enrol,
     home::{self, Home},
     keys, node,
     staff::Staff,
@@ -32,9 +33,6 @@ use crate::{
 
 /// Name of the configuration among the files of a backup.
 const CONFIG: &str = "config.toml";
-
-/// Name of the request in the new home.
-const REQUEST: &str = "enrolment.json";
 
 /// What was read of a backup.
 #[derive(Default)]
@@ -66,7 +64,7 @@ pub(crate) fn restore(home: &Home, options: RestoreOptions) -> Result<RestoreRep
         let _ = remove(part.path());
     }
     let report = made?;
-    Ok(RestoreReport { home: home.path().into(), request: home.path().join(REQUEST), ..report })
+    Ok(RestoreReport { home: home.path().into(), request: home.enrolment(), ..report })
 }
 
 fn refuse_existing(home: &Home) -> Result<(), ErrorBody> {
@@ -118,8 +116,8 @@ fn make(part: &Home, options: &RestoreOptions) -> Result<RestoreReport, ErrorBod
     let passphrase = options.passphrase.as_ref().map(|text| text.as_str());
     keys::store(&part.keys().join(keys::OPERATOR), &operator, passphrase)?;
     keys::store(&part.keys().join(keys::NODE), &node, None)?;
-    let request = part.path().join(REQUEST);
-    let words = write_request(&request, &settings.centre, [&operator, &node], &options.label)?;
+    let request = part.enrolment();
+    let enrolment = enrol::write(&request, settings.centre, &operator, &node, &options.label)?;
     let Unpacked { config, made_ms, mut files, files_broken, damaged, complete, .. } = unpacked;
     let text = config.unwrap_or_else(|| settings.to_toml().into_bytes());
     home::create_private_file(&part.config(), &text)?;
@@ -137,7 +135,7 @@ fn make(part: &Home, options: &RestoreOptions) -> Result<RestoreReport, ErrorBod
         damaged,
         complete,
         request,
-        words,
+        words: enrolment.words,
     })
 }
 
@@ -236,16 +234,4 @@ fn open_once(part: &Home, centre: &CentreId) -> Result<(String, u64, u64), Error
             .with_hint("use another backup; a new node of the centre gets all from its peers"));
     };
     Ok((log.state().name.clone(), store.counts().records, report.rejected))
-}
-
-/// Writes the request to let the new keys act for the centre; returns the words to compare.
-fn write_request(
-    path: &Path,
-    centre: &CentreId,
-    [operator, node]: [&SecretKey; 2],
-    label: &str,
-) -> Result<String, ErrorBody> {
-    let text = format!("{centre} {} {} {label}\n", operator.public(), node.public());
-    home::create_private_file(path, text.as_bytes())?;
-    Ok(String::new())
 }

@@ -18,7 +18,9 @@ pub use drafts::{
     ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
 };
 pub use error::{ErrorBody, ErrorCode};
-pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
+pub use identity::{
+    BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
+};
 pub use records::{
     DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
     PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
@@ -32,8 +34,8 @@ pub use trust::{
     UntrustRequest,
 };
 pub use views::{
-    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
-    PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
+    OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
 
 /// Most bytes of a request or reply body (4 MiB).

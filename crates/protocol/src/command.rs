@@ -94,6 +94,18 @@ pub enum Refusal {
         /// What was found.
         why: String,
     },
+    /// The identity log of our centre does not let the operator key publish.
+    #[error("{why}")]
+    NotEnrolled {
+        /// What is missing.
+        why: String,
+    },
+    /// Two records were signed at one position of our own feed.
+    #[error("our own feed forks at position {seq}: two records were signed there")]
+    Forked {
+        /// Where.
+        seq: Seq,
+    },
     /// There is no such record.
     #[error("no record {id} is held")]
     Unknown {
@@ -181,8 +193,8 @@ pub struct Imported {
 pub struct ServiceStatus {
     /// Our centre.
     pub centre: CentreId,
-    /// Head of our identity log.
-    pub identity_head: EventId,
+    /// Head of our identity log; none while it is not held.
+    pub identity_head: Option<EventId>,
     /// Our node key.
     pub node: Peer,
     /// Our operator key.

@@ -51,7 +51,7 @@ pub type CallId = u64;
 /// What a service is made for.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Our centre; its log is held in the store.
+    /// Our centre. Until the store holds its log, and that names our keys, nothing is published.
     pub centre: CentreId,
     /// Our node key.
     pub node: Peer,
@@ -138,31 +138,13 @@ pub struct Service<S: Store> {
     now: Timestamp,
 }
 
-/// Why a service cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The store does not hold the log of our own centre.
-    #[error("the store holds no identity log of our own centre {centre}")]
-    NoIdentity {
-        /// Our centre.
-        centre: CentreId,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl<S: Store> Service<S> {
     /// Makes the service of a node over its store.
     ///
     /// # Errors
     ///
-    /// [`ServiceError`].
-    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, ServiceError> {
-        let centre = config.centre;
-        if crate::ingest::log_of(&store, &centre)?.is_none() {
-            return Err(ServiceError::NoIdentity { centre });
-        }
+    /// [`StoreError`].
+    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
         Ok(Self {
             entropy: Entropy::new(config.seed),
@@ -192,10 +174,9 @@ impl<S: Store> Service<S> {
         self.store
     }
 
-    /// Returns the identity log of our own centre.
-    fn own_log(&self) -> Result<Log, StoreError> {
-        let log = crate::ingest::log_of(&self.store, &self.config.centre)?;
-        Ok(log.expect("a service is made over a store that holds it, and no log is removed"))
+    /// Returns the identity log of our own centre; none if it has not come here yet.
+    fn own_log(&self) -> Result<Option<Log>, StoreError> {
+        crate::ingest::log_of(&self.store, &self.config.centre)
     }
 
     /// Takes one input. Nothing of it is durable before [`commit`](Self::commit).

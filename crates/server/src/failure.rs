@@ -98,6 +98,10 @@ impl From<Refusal> for Failure {
             Refusal::KeyBlocked { .. } => {
                 (ErrorCode::KeyBlocked, Some("`baraza status` says what helps"))
             }
+            Refusal::NotEnrolled { .. } => (ErrorCode::KeyBlocked, Some("run `baraza status`")),
+            Refusal::Forked { .. } => {
+                (ErrorCode::KeyBlocked, Some("choose a branch: baraza centre resume"))
+            }
             Refusal::Unknown { .. } => (ErrorCode::NotFound, None),
             Refusal::UnknownPeer { .. } => {
                 (ErrorCode::NotFound, Some("`baraza peers` lists those that are known"))

@@ -197,9 +197,13 @@ impl LedgerStore {
     fn compare_own_heads(&self, unreadable: bool) -> Result<OwnHeads, StoreError> {
         let mut lost = Vec::new();
         for (feed, head) in self.layer.own_heads.heads() {
-            let place = Place { feed: *feed, seq: head.seq, branch: Branch::Main };
-            let held = self.entry(&place)?.map(|entry| entry.id);
-            if held != Some(head.id) {
+            // Where a feed forked, its author may have chosen the other branch.
+            let mut held = [None; 2];
+            for (held, branch) in held.iter_mut().zip([Branch::Main, Branch::Other]) {
+                let place = Place { feed: *feed, seq: head.seq, branch };
+                *held = self.entry(&place)?.map(|entry| entry.id);
+            }
+            if !held.contains(&Some(head.id)) {
                 lost.push((*feed, *head));
             }
         }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     args::{Backup, Restore},
-    clock,
+    ceremony, clock,
     error::{Failure, failure},
     host::{BackupReport, RestoreOptions},
     output::{Facts, bytes, count},
@@ -135,10 +135,8 @@ fn print_backup(shell: &mut Shell<'_, '_>, report: &BackupReport) -> Result<(), 
 
 /// Makes a new home from a backup.
 pub(super) fn restore(shell: &mut Shell<'_, '_>, args: Restore) -> Result<(), Failure> {
-    let passphrase = match args.passphrase.read()? {
-        None if !args.no_passphrase => Some(super::node::new_passphrase(shell)?),
-        read => read,
-    };
+    let what = "the new operator key";
+    let passphrase = ceremony::new_passphrase(shell, &args.passphrase, args.no_passphrase, what)?;
     let options = RestoreOptions { file: args.file, label: args.label, passphrase };
     let report = shell.host.restore(&shell.home, options)?;
     let lost = report.damaged + u64::from(!report.complete) + report.files_broken.len() as u64;

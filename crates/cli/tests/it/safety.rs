@@ -137,6 +137,7 @@ fn centre() -> CentreView {
         capabilities: vec![text()],
         label: text(),
         ended: Some(text()),
+        horizons: Vec::new(),
     };
     CentreView {
         id: CentreId([0xce; 32]),
@@ -208,6 +209,8 @@ fn status() -> StatusView {
         centre: CentreId([0xce; 32]),
         centre_name: text(),
         peer_id: text(),
+        node_key: None,
+        operator_key: None,
         daemon: true,
         listen: vec![text()],
         records: 1,

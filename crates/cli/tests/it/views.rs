@@ -54,6 +54,8 @@ pub(crate) fn status() -> StatusView {
         centre: CentreId([0xce; 32]),
         centre_name: "Lake Region Water Desk".into(),
         peer_id: "12D3KooWalice".into(),
+        node_key: None,
+        operator_key: None,
         daemon: true,
         listen: vec!["/ip4/192.0.2.1/tcp/4001".into()],
         records: 1_234,

@@ -4,10 +4,10 @@
 //! durable.
 //! Spec: docs/ARCHITECTURE.md, "Journeys".
 
-use baraza_identity::Capabilities;
+use baraza_identity::{Capabilities, LogStanding};
 use baraza_record::{
-    Audience, BODY_BYTES_MAX, BodyCommit, FeedId, Header, Payload, RecordId, SecretKey, Seq,
-    SignedRecord, VerifiedRecord, body, hash,
+    Audience, BODY_BYTES_MAX, BodyCommit, EventId, FeedId, Header, Payload, RecordId, SecretKey,
+    Seq, SignedRecord, VerifiedRecord, body, hash,
 };
 use serde_json::{Value, json};
 
@@ -65,11 +65,11 @@ impl<S: Store> Service<S> {
         let key = self.signer.clone().ok_or(Refusal::Locked)?;
         let none = Capabilities::default();
         let needed = records.iter().fold(none, |all, record| all.and(needed(record.kind)));
-        self.may_publish(&key, needed)?;
+        let under = self.may_publish(&key, needed)?;
         let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
         let mut head = self.own_feed(&key)?;
         for (index, record) in records.into_iter().enumerate() {
-            let one = self.sign(&key, head, index, record)?;
+            let one = self.sign((&key, under), head, index, record)?;
             head = FeedHead { seq: one.header().seq, id: one.id() };
             self.may_erase(&one)?;
             signed.push(one);
@@ -90,24 +90,36 @@ impl<S: Store> Service<S> {
     }
 
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
-    /// reported as published.
-    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<(), Refusal> {
+    /// reported as published. Returns the event under which it may sign.
+    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<EventId, Refusal> {
         let log = self.own_log()?;
-        let operator = log.state().operator(&key.public());
-        let rights = operator.filter(|operator| operator.ended.is_none());
-        let rights = rights.map(|operator| operator.capabilities);
-        if !rights.is_some_and(|rights| rights.has(needed)) {
-            let needed = needed.names().collect::<Vec<_>>().join(" and ");
-            let why = format!("the identity log of this centre does not let it {needed}");
-            return Err(Refusal::KeyBlocked { why });
-        }
-        let state = self.store.feed(&self.own_feed_id(key))?;
-        match state.and_then(|state| state.fork) {
-            Some(fork) => Err(Refusal::KeyBlocked {
-                why: format!("two records are known at position {fork}: the feed forks there"),
-            }),
-            None => Ok(()),
-        }
+        let operator = log.as_ref().and_then(|log| log.state().operator(&key.public()));
+        let why = match (&log, operator) {
+            (None, _) => "the identity log of this centre has not come to this node yet".to_owned(),
+            (Some(log), _) if log.standing() == LogStanding::Ended => {
+                "this centre is closed".to_owned()
+            }
+            (Some(_), None) => {
+                "the identity log of this centre does not name this node's key".to_owned()
+            }
+            (Some(log), Some(operator)) => match (&operator.ended, operator.capabilities) {
+                (Some(_), _) => {
+                    "the operator key of this node has been ended by its centre".to_owned()
+                }
+                (None, may) if !may.has(needed) => {
+                    let needed = needed.names().collect::<Vec<_>>().join(" and ");
+                    format!("the identity log of this centre does not let it {needed}")
+                }
+                (None, _) => {
+                    let state = self.store.feed(&self.own_feed_id(key))?;
+                    return match state.and_then(|state| state.fork) {
+                        Some(seq) => Err(Refusal::Forked { seq }),
+                        None => Ok(log.head().id()),
+                    };
+                }
+            },
+        };
+        Err(Refusal::NotEnrolled { why })
     }
 
     fn own_feed_id(&self, key: &SecretKey) -> FeedId {
@@ -123,7 +135,7 @@ impl<S: Store> Service<S> {
 
     fn sign(
         &mut self,
-        key: &SecretKey,
+        (key, under): (&SecretKey, EventId),
         head: FeedHead,
         index: usize,
         record: NewRecord,
@@ -155,7 +167,7 @@ impl<S: Store> Service<S> {
             audience: Audience::Public,
             seq: head.seq + 1,
             prev: head.id,
-            identity_head: self.own_log()?.head().id(),
+            identity_head: under,
             created_ms: self.now,
             language: record.language,
             goals,
@@ -250,7 +262,7 @@ impl<S: Store> Service<S> {
         let (held, forks) = self.standing()?;
         Ok(ServiceStatus {
             centre: self.config.centre,
-            identity_head: self.own_log()?.head().id(),
+            identity_head: self.own_log()?.map(|log| log.head().id()),
             node: self.config.node,
             operator,
             unlocked: self.signer.is_some(),

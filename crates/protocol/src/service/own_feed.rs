@@ -142,7 +142,8 @@ impl<S: Store> Service<S> {
     fn own_feeds(&self) -> Result<BTreeSet<FeedId>, StoreError> {
         let centre = self.config.centre;
         let log = self.own_log()?;
-        let keys = log.state().operators().map(|(key, _)| *key);
+        let operators = log.iter().flat_map(|log| log.state().operators());
+        let keys = operators.map(|(key, _)| *key);
         let signer = self.signer.as_ref().map(SecretKey::public);
         let feed = |key| hash::feed_id(&centre, &key, &Audience::Public);
         let mut feeds: BTreeSet<_> = keys.chain(signer).map(feed).collect();
