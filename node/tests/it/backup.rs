@@ -248,3 +248,47 @@ fn a_node_put_back_from_an_old_image_goes_on_behind_what_it_had_published() {
         until("all that was published to be found", || hits(site, "between") == 3);
     }
 }
+
+#[test]
+fn a_lost_home_comes_back_from_its_backup_and_its_peers_and_publishes_under_new_keys() {
+    let scene = Scene::new();
+    let (alice, bob) = (scene.centre("alice"), scene.centre("bob"));
+    let a = alice.start(&[]);
+    let b = bob.start(&[&a.address]);
+    publish_some(&scene, &alice, "Before", 3);
+    agree(&[&alice, &bob], 3);
+    let file = backup(&scene, &alice, "alice.backup");
+    publish_some(&scene, &alice, "Since", 2);
+    agree(&[&alice, &bob], 5);
+    let root = scene.path().join("root.pem");
+    fs::copy(alice.home.join("keys/root.pem"), &root).unwrap();
+    let old_node = a.ready["peer_id"].clone();
+    a.kill();
+    fs::remove_dir_all(&alice.home).unwrap();
+
+    let run = restore(&file, &alice);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert_eq!(alice.json(&["status"])["records"], 3, "it reads at once");
+    let a = alice.start(&[&b.address]);
+    assert_ne!(a.ready["peer_id"], old_node, "another node key");
+    agree(&[&alice, &bob], 5);
+    let draft = scene.file("new.md", lesson("After the loss", "It worked."));
+    let refused = alice.run(&["publish", &draft]);
+    assert_eq!(refused.code, 8, "{}", refused.err);
+    let warnings = alice.json(&["status"])["warnings"].to_string();
+    assert!(warnings.contains("baraza operator add REQUEST"), "{warnings}");
+
+    let request = alice.home.join("enrolment.json");
+    let (request, root) = (request.display().to_string(), root.display().to_string());
+    let added = alice.run(&["operator", "add", &request, "--root-key", &root, "--yes"]);
+    assert_eq!(added.code, 0, "{}{}", added.out, added.err);
+    let id = alice.publish(&draft).remove(0);
+    agree(&[&alice, &bob], 6);
+    assert_eq!(bob.json(&["show", &id])["standing"], "current");
+    for site in [&alice, &bob] {
+        let status = site.json(&["status"]);
+        assert_eq!(status["feeds"], 2, "the old feed and one of the new key");
+        assert!(!status["warnings"].to_string().contains("forks"), "{}", status["warnings"]);
+        until("the records from before to be found", || hits(site, "since") == 2);
+    }
+}

@@ -173,8 +173,9 @@ fn next_steps(request: &Path) -> String {
 The node has new keys. It reads, searches and exchanges at once, and publishes once the
 centre's log names its keys:
   1. baraza start, and let it catch up: records and changes newer than the backup come from peers
-  2. whoever keeps the root key: baraza operator add {}
-  3. if the old machine is lost or stolen, end its keys, too: baraza operator end
+  2. then, with the root key: baraza operator add {} --root-key FILE
+  3. end the keys of the old machine: baraza operator list, baraza operator end KEY --retired;
+     if somebody may have them: --compromised
 Its peer id is a new one: tell the peers that have the old one in an address.",
         Safe(&request.to_string_lossy())
     )
