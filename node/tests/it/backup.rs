@@ -292,3 +292,38 @@ fn a_lost_home_comes_back_from_its_backup_and_its_peers_and_publishes_under_new_
         until("the records from before to be found", || hits(site, "since") == 2);
     }
 }
+
+#[test]
+fn a_store_that_lost_its_end_signs_again_once_a_peer_has_given_it_back() {
+    let scene = Scene::new();
+    let (alice, bob) = (scene.centre("alice"), scene.centre("bob"));
+    let a = alice.start(&[]);
+    let b = bob.start(&[&a.address]);
+    publish_some(&scene, &alice, "Before", 2);
+    agree(&[&alice, &bob], 2);
+    a.stop();
+    let image = scene.path().join("image");
+    copy(&alice.home, &image);
+    publish_some(&scene, &alice, "Between", 2);
+    fs::copy(alice.home.join("ledger/own-heads"), image.join("ledger/own-heads")).unwrap();
+    // Bob gets them, and alice's disk loses them.
+    let bundle = scene.path().join("two.bundle").display().to_string();
+    alice.json(&["bundle", "create", &bundle]);
+    bob.json(&["bundle", "import", &bundle]);
+    fs::remove_dir_all(&alice.home).unwrap();
+    copy(&image, &alice.home);
+
+    let draft = scene.file("after.md", lesson("After", "It worked."));
+    let refused = alice.run(&["publish", &draft]);
+    assert_eq!(refused.code, 8, "alone, the key is blocked: {}", refused.err);
+    let warnings = alice.json(&["status"])["warnings"].to_string();
+    assert!(
+        warnings.contains("has lost the end") && warnings.contains("baraza sync"),
+        "{warnings}"
+    );
+    let _a = alice.start(&[&b.address]);
+    assert_eq!(alice.publish(&draft).len(), 1, "no restart, no repair");
+    agree(&[&alice, &bob], 5);
+    let warnings = alice.json(&["status"])["warnings"].to_string();
+    assert!(!warnings.contains("lost the end") && !warnings.contains("forks"), "{warnings}");
+}
