@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod bundles;
+mod ceremonies;
 mod crash;
 mod drafts;
 mod erasure;
