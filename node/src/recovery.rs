@@ -167,15 +167,20 @@ pub(crate) fn from_words(text: &str) -> Result<SecretKey, ErrorBody> {
     Ok(SecretKey::from_seed(*seed))
 }
 
-/// Returns the words of a sheet in the order of their numbers; none if it is no sheet.
+/// Returns the words of a sheet in the order of their numbers; none if it is no sheet. Lines on
+/// which anything else stands are no part of it.
 fn numbered(text: &str) -> Option<String> {
     let mut found: Vec<Option<&str>> = vec![None; SEED_WORDS];
     for line in text.lines() {
-        let mut parts = line.split_whitespace();
-        while let (Some(number), Some(word)) = (parts.next(), parts.next()) {
-            let Some(number) = number.strip_suffix('.') else { break };
-            let place = number.parse::<usize>().ok()?.checked_sub(1)?;
-            *found.get_mut(place)? = Some(word);
+        let parts: Vec<_> = line.split_whitespace().collect();
+        let pair = |pair: &[&str]| {
+            let number: usize = pair.first()?.strip_suffix('.')?.parse().ok()?;
+            let is_word = pair.get(1)?.bytes().all(|byte| byte.is_ascii_alphabetic());
+            is_word.then_some(number)
+        };
+        let numbers: Option<Vec<usize>> = parts.chunks(2).map(pair).collect();
+        for (number, pair) in numbers.into_iter().flatten().zip(parts.chunks(2)) {
+            *found.get_mut(number.checked_sub(1)?)? = Some(pair[1]);
         }
     }
     found.into_iter().collect::<Option<Vec<_>>>().map(|words| words.join(" "))

@@ -197,13 +197,13 @@ impl LedgerStore {
     fn compare_own_heads(&self, unreadable: bool) -> Result<OwnHeads, StoreError> {
         let mut lost = Vec::new();
         for (feed, head) in self.layer.own_heads.heads() {
-            // Where a feed forked, its author may have chosen the other branch.
-            let mut held = [None; 2];
-            for (held, branch) in held.iter_mut().zip([Branch::Main, Branch::Other]) {
-                let place = Place { feed: *feed, seq: head.seq, branch };
-                *held = self.entry(&place)?.map(|entry| entry.id);
+            // It stands on the other branch where the centre has chosen that one.
+            let mut held = false;
+            for branch in [Branch::Main, Branch::Other] {
+                let entry = self.entry(&Place { feed: *feed, seq: head.seq, branch })?;
+                held |= entry.is_some_and(|entry| entry.id == head.id);
             }
-            if !held.contains(&Some(head.id)) {
+            if !held {
                 lost.push((*feed, *head));
             }
         }

@@ -8,6 +8,7 @@
 mod backup;
 mod bad_input;
 mod bundles;
+mod ceremonies;
 mod crash;
 mod drafts;
 mod erasure;

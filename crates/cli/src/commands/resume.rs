@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/OPERATIONS.md, "A feed that forks"; docs/PROTOCOL.md, sections 4.4 and 5.3.
 
-use baraza_api::{BranchView, ErrorCode, FeedView};
+use baraza_api::{BranchView, ErrorCode, FeedRecord, FeedView};
 use baraza_identity::{BranchChoice, Changes, IdentityEvent};
 use serde_json::json;
 
@@ -53,7 +53,7 @@ pub(super) fn resume(shell: &mut Shell<'_, '_>, args: &Resume) -> Result<(), Fai
         let mut table = Table::new(&["RECORD", "STATED TIME", "TITLE"], 2);
         for record in left {
             let time = clock::moment(record.created_ms, shell.screen.now);
-            table.row([record.id.short(), time, Safe(&record.title).to_string()]);
+            table.row([record.id.short(), time, title(record)]);
         }
         shell.print_table(&table)?;
     }
@@ -61,7 +61,7 @@ pub(super) fn resume(shell: &mut Shell<'_, '_>, args: &Resume) -> Result<(), Fai
         "
 To publish one of them again: baraza show ID --markdown > again.md, delete the line `revises`,
 then: baraza publish again.md
-What only the other node holds is found there with: baraza list
+What is not held here is on the other node, where the same commands show it.
 Never run two nodes with copies of one home: a second machine joins with its own keys
 (baraza init --join-centre).",
     );
@@ -102,10 +102,17 @@ fn show(shell: &mut Shell<'_, '_>, feed: &FeedView) {
         text += &format!("\nBranch {}: {held} held here\n", number + 1);
         for record in &branch.records {
             let time = clock::moment(record.created_ms, shell.screen.now);
-            text += &format!("  {}  {time}  {}\n", record.id.short(), Safe(&record.title));
+            text += &format!("  {}  {time}  {}\n", record.id.short(), title(record));
         }
     }
     shell.note(text);
+}
+
+fn title(record: &FeedRecord) -> String {
+    match record.title.as_str() {
+        "" => "(its text is not held here)".into(),
+        title => Safe(title).to_string(),
+    }
 }
 
 /// Returns the branch that goes on: named, or asked for.

@@ -15,10 +15,11 @@ use baraza_api::{
     CheckReply, Client, ErrorBody, ErrorCode, Request, Response, RootSignature, TransportError,
 };
 use baraza_cli::{
-    Answers, BackupReport, DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport,
-    Passphrase, Ready, RepairReport, RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
+    Answers, BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions,
+    InitReport, JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
 };
-use baraza_record::{CentreId, PublicKey, Timestamp};
+use baraza_record::{CentreId, PublicKey, Timestamp, sign::Signature};
 use serde::Serialize;
 
 /// The time on every screen: 2026-03-01 12:00 UTC.
@@ -196,6 +197,56 @@ impl Host for Program {
         self.note("sign erasure", &what);
         let (key, signature) = (PublicKey([0xb0; 32]), "0f".repeat(64));
         Ok(RootSignature { key, signature })
+    }
+
+    fn join(&self, _: &Path, _: JoinOptions) -> Result<JoinReport, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn read_enrolment(&self, _: &Path) -> Result<Enrolment, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn public_key(
+        &self,
+        _: &Path,
+        _: KeyAt<'_>,
+        _: Option<&Passphrase>,
+    ) -> Result<PublicKey, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn sign_event(
+        &self,
+        _: &Path,
+        _: KeyAt<'_>,
+        _: Option<&Passphrase>,
+        _: &[u8],
+    ) -> Result<(PublicKey, Signature), ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn new_keys(
+        &self,
+        _: &Path,
+        _: &str,
+        _: KeyPlan,
+        _: Option<&Path>,
+        _: Option<&Passphrase>,
+    ) -> Result<NewKeys, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn new_operator(
+        &self,
+        _: &Path,
+        _: Option<&Passphrase>,
+    ) -> Result<(PublicKey, PublicKey), ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn settle_keys(&self, _: &Path, _: &[PublicKey]) -> Result<bool, ErrorBody> {
+        Err(error(ErrorCode::Home))
     }
 
     fn demo(&self, options: DemoOptions, tell: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {

@@ -32,6 +32,16 @@ impl Author {
     /// Makes the author with this number, whose operator key has these rights, and whose
     /// centre has as many root keys as must sign.
     pub fn with_rights(number: u8, rights: Capabilities, roots: u8) -> Self {
+        Self::make(number, Role::Centre, rights, roots)
+    }
+
+    /// Makes the author with this number, who speaks for Kenya and accredits centres.
+    pub fn nation(number: u8) -> Self {
+        let rights = Capabilities::PUBLISH.and(Capabilities::RETRACT).and(Capabilities::ACCREDIT);
+        Self::make(number, Role::Nation(*b"KE"), rights, 1)
+    }
+
+    fn make(number: u8, role: Role, rights: Capabilities, roots: u8) -> Self {
         let (next, operator) = (Self::secret(number, 0x80), Self::secret(number, 0xc0));
         let roots: Vec<_> = (0..roots).map(|place| Self::root(number, place)).collect();
         let mut root_keys: Vec<_> = roots.iter().map(SecretKey::public).collect();
@@ -41,7 +51,7 @@ impl Author {
             kind: EventKind::INCEPTION,
             seq: 0,
             prev: None,
-            role: Role::Centre,
+            role,
             name: format!("Centre {number}"),
             country: Some(*b"KE"),
             root_threshold: u8::try_from(roots.len()).expect("made from such a number"),
@@ -96,7 +106,7 @@ impl Author {
         self.write_body(head, format!("{{\"text\":\"{text}\"}}").into_bytes(), change)
     }
 
-    /// Signs a record behind `head` with this body.
+    /// Signs a record behind `head` with this body; `change` has the last word on the header.
     pub fn write_body(
         &self,
         head: FeedHead,
@@ -122,7 +132,8 @@ impl Author {
             body_commit: BodyCommit([0; 32]),
         };
         change(&mut header);
-        SignedRecord::sign(header, Payload { salt: [9; 16], body }, &self.key)
+        let payload = Payload { salt: [9; 16], body };
+        SignedRecord::sign(header, payload, &self.key)
     }
 
     /// Signs the first `count` records of the feed.

@@ -24,12 +24,16 @@ pub struct Owner {
 
 impl Owner {
     /// Makes the owner of the centre with this number.
-    ///
-    /// # Panics
-    ///
-    /// Never: the inception of an author is valid.
     pub fn new(number: u8) -> Self {
-        let author = Author::new(number);
+        Self::of(number, Author::new(number))
+    }
+
+    /// Makes the owner of the nation with this number.
+    pub fn nation(number: u8) -> Self {
+        Self::of(number, Author::nation(number))
+    }
+
+    fn of(number: u8, author: Author) -> Self {
         let log = Log::from_events(&[author.event.encode()]).expect("an author has a log");
         let [root, next] = [0x40, 0x80].map(|role| Author::secret(number, role));
         Self { author, log, number, root, next }
@@ -93,9 +97,10 @@ impl Owner {
     }
 }
 
-/// Adds a writer who may publish and retract.
+/// Adds a writer who may publish and retract, and accredit if the centre is a nation.
 pub fn adds(writer: &Author) -> Changes {
-    let capabilities = Capabilities::PUBLISH.and(Capabilities::RETRACT);
+    let rights = Capabilities::PUBLISH.and(Capabilities::RETRACT);
+    let capabilities = rights.and(Capabilities::ACCREDIT);
     let operator = Operator { key: writer.key.public(), capabilities, label: String::new() };
     Changes { operators: vec![operator], ..Changes::default() }
 }

@@ -4,6 +4,7 @@
 //! passed on.
 //! Spec: docs/PROTOCOL.md, section 6.5.
 
+use baraza_identity::SignedEvent;
 use baraza_record::{Audience, VerifiedRecord};
 
 use crate::{
@@ -55,6 +56,16 @@ impl<S: Store> Service<S> {
     }
 
     fn gossiped_event(&mut self, peer: Peer, event: &[u8]) -> Result<Verdict, StoreError> {
+        let centre = SignedEvent::from_kept(event).map(|event| event.centre());
+        let known = match centre {
+            Ok(centre) => !self.store.identity(&centre)?.is_empty(),
+            Err(_) => false,
+        };
+        if !known {
+            // Whoever invents centres must not have others spread them: they come by catch-up.
+            self.compare_soon(peer);
+            return Ok(Verdict::Ignore);
+        }
         match ingest::ingest_identity(&mut self.store, event) {
             Ok((_, true)) => Ok(Verdict::Accept),
             Ok((_, false)) => Ok(Verdict::Ignore),

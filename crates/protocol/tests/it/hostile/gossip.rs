@@ -1,8 +1,9 @@
 //! Gossip: exactly one verdict for each message, whoever sends it.
 
+use baraza_identity::SignedEvent;
 use baraza_protocol::{
     Effect, Input,
-    conformance::Author,
+    conformance::{Author, Owner, adds},
     ingest,
     net::{NetEffect, NetEvent, Verdict},
     screen::screen,
@@ -111,4 +112,38 @@ fn a_flood_is_looked_at_within_an_allowance() {
     assert_eq!(accepted(&mut victim, 0, 300), 256);
     victim.now = victim.now.plus_ms(10_000);
     assert_eq!(accepted(&mut victim, 256, 400), 50, "five a second");
+}
+
+#[test]
+fn identity_events_are_passed_on_if_they_count_and_centres_are_not_invented() {
+    let (mut owner, mallory) = (Owner::new(1), Author::new(66));
+    let mut victim = Victim::new();
+    victim.connect(&mallory);
+    let event = |event: &SignedEvent| Gossip::Identity(event.encode()).encode();
+    let inception = owner.author.event.clone();
+    assert_eq!(victim.hear(&mallory, event(&inception)), Verdict::Ignore, "nobody is known");
+    assert_eq!(victim.service.store().counts().centres, 1, "only the victim's own centre");
+    let mut store = victim.service.store().clone();
+    ingest::ingest_identity(&mut store, &inception.encode()).unwrap();
+    store.commit().unwrap();
+    let mut victim = victim.with(store);
+    victim.connect(&mallory);
+
+    let first = owner.update(adds(&owner.writer(0x11)));
+    let second = owner.update(adds(&owner.writer(0x12)));
+    assert_eq!(victim.hear(&mallory, event(&second)), Verdict::Ignore, "the one before it lacks");
+    assert_eq!(victim.hear(&mallory, event(&first)), Verdict::Accept);
+    assert_eq!(victim.hear(&mallory, event(&first)), Verdict::Ignore, "a copy");
+    assert_eq!(victim.hear(&mallory, event(&second)), Verdict::Accept);
+    let stranger = Owner::new(1).forge(adds(&owner.writer(0x13)), 3).encode();
+    let mut forged = stranger.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let message = |bytes: &[u8]| Gossip::Identity(bytes.to_vec()).encode();
+    assert_eq!(victim.hear(&mallory, message(&forged)), Verdict::Reject, "a bad signature");
+    assert_eq!(victim.hear(&mallory, message(b"no event")), Verdict::Reject);
+    assert_eq!(
+        victim.hear(&mallory, message(&stranger)),
+        Verdict::Accept,
+        "a contradiction is news"
+    );
 }
