@@ -166,6 +166,11 @@ fn unpack(part: &Home, file: File, path: &Path) -> Result<Unpacked, ErrorBody> {
     }
     ledger.finish().map_err(failed)?;
     unpacked.files_broken = assembler.finish();
+    // Without it the node gets the settings of a new one, which its owner must know.
+    let config = CONFIG.to_owned();
+    if unpacked.config.is_none() && !unpacked.files_broken.contains(&config) {
+        unpacked.files_broken.push(config);
+    }
     Ok(unpacked)
 }
 

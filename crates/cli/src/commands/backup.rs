@@ -154,7 +154,7 @@ pub(super) fn restore(shell: &mut Shell<'_, '_>, args: Restore) -> Result<(), Fa
         facts.add("Words", Safe(&report.words).to_string());
         shell.print(facts.render())?;
         for name in &report.files_broken {
-            shell.print(format!("  not restored, damaged: {}\n", Safe(name)))?;
+            shell.print(format!("  not restored, missing or damaged: {}\n", Safe(name)))?;
         }
         shell.note(next_steps(&report.request));
     }
