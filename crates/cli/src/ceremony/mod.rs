@@ -9,6 +9,8 @@ mod changes;
 mod request;
 mod secrets;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
