@@ -88,8 +88,11 @@ pub(crate) fn key(
     };
     read.map_err(|error| match error {
         KeyError::Passphrase => {
-            let why = if text.is_none() { "needs its" } else { "has another" };
-            let what = format!("the key in {} {why} passphrase", path.display());
+            let path = path.display();
+            let what = match text {
+                None => format!("the key in {path} needs its passphrase"),
+                Some(_) => format!("the passphrase does not open the key in {path}"),
+            };
             ErrorBody::new(ErrorCode::Locked, what)
         }
         KeyError::File(error) => error,
@@ -147,9 +150,10 @@ pub(crate) fn new_operator(
     Ok((operator.public(), node.public()))
 }
 
-/// Puts keys that wait in the place of the home's, if they are in force.
+/// Puts keys that wait in the place of the home's, if they are in force. Returns whether a
+/// running node must be started anew to have them.
 pub(crate) fn settle(home: &Home, in_force: &[PublicKey]) -> Result<bool, ErrorBody> {
-    let mut settled = false;
+    let mut restart = false;
     for role in ROLES {
         for key in in_force {
             let staged = home.keys().join(recovery::staged_name(role, key));
@@ -160,10 +164,10 @@ pub(crate) fn settle(home: &Home, in_force: &[PublicKey]) -> Result<bool, ErrorB
             fs::rename(&staged, &place)
                 .and_then(|()| fs::File::open(home.keys())?.sync_all())
                 .map_err(|error| home::file_error("cannot replace", &place, &error))?;
-            settled = true;
+            restart |= role != "root";
         }
     }
-    Ok(settled)
+    Ok(restart)
 }
 
 /// Returns `folder` or, if that is there, the first of `folder-2`, `folder-3`, ... that is not.

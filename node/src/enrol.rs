@@ -4,7 +4,7 @@
 //! whoever made it has these keys, and nothing was changed on the way. It proves nothing about
 //! who that is: people compare the words, for example by telephone.
 //! Not here: who adds the keys to the identity log (`baraza operator add`).
-//! Spec: docs/OPERATIONS.md, "A second node"; docs/PROTOCOL.md, section 5.6.
+//! Spec: docs/OPERATIONS.md, "Keys and custodians"; docs/PROTOCOL.md, section 5.5.
 
 use std::{fs, io::Read, path::Path};
 

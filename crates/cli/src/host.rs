@@ -450,7 +450,7 @@ pub trait Host {
     ) -> Result<(PublicKey, PublicKey), ErrorBody>;
 
     /// Puts keys that were made before in the place of the home's, if they are among those in
-    /// force. Returns whether any was.
+    /// force. Returns whether a running node must be started anew to have them.
     ///
     /// # Errors
     ///

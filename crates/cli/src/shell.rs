@@ -80,6 +80,13 @@ impl<'a, 'b> Shell<'a, 'b> {
         }
     }
 
+    /// Tells what a person must see before a question is answered, also with `--quiet`.
+    pub(crate) fn tell(&mut self, text: impl Display) {
+        if !(self.yes && (self.quiet || self.json)) {
+            let _ = writeln!(self.screen.err, "{text}");
+        }
+    }
+
     /// Returns whether every question is answered with yes.
     pub(crate) fn yes(&self) -> bool {
         self.yes
@@ -121,10 +128,7 @@ impl<'a, 'b> Shell<'a, 'b> {
     }
 
     /// Asks for words that are shown while they are typed; none if there is nobody to ask.
-    pub(crate) fn ask_secret_words(
-        &mut self,
-        question: &str,
-    ) -> Result<Option<Passphrase>, Failure> {
+    pub(crate) fn ask_words(&mut self, question: &str) -> Result<Option<Passphrase>, Failure> {
         Ok(self.ask(question)?.map(Zeroizing::new))
     }
 

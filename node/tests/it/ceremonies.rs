@@ -167,10 +167,9 @@ fn what_a_thief_published_appears_nowhere_once_the_key_is_ended() {
         }
         assert!(!site.run(&["list"]).out.contains("forged"));
     }
-    // The thief goes on with the stolen key, and nobody who has heard takes it.
-    let thief_again = thief.start(&[]);
+    // The thief goes on with the stolen key, and nobody who has heard takes it. A daemon would
+    // first compare with a peer, hear of the end, and refuse.
     let later = one(&scene, &thief, "Another forgery");
-    thief_again.stop();
     let bundle = scene.path_of("thief.bundle");
     ok(thief.run(&["bundle", "create", &bundle]));
     bob.run(&["bundle", "import", &bundle]);
@@ -452,6 +451,87 @@ fn a_feed_that_a_copied_home_forked_goes_on_everywhere() {
     // The words of the other branch can be had where they are, to be published again.
     let again = ok(copy.run(&["show", &theirs, "--markdown"]));
     assert!(again.contains("Written at the copy"), "{again}");
+    a.stop();
+    assert!(!warnings(&alice).contains("lost the end"), "{}", warnings(&alice));
+}
+
+//     alice, thief (a copy of alice's home, root key included)
+#[test]
+fn a_thief_with_the_root_key_freezes_the_log_and_the_next_keys_mend_it() {
+    let scene = Scene::new();
+    let (alice, bob) = (scene.centre("alice"), scene.centre("bob"));
+    let id = centre_of(&alice);
+    let first = one(&scene, &alice, "Before the theft");
+    let thief = scene.copy(&alice, "thief");
+    let [(honest, ours), (forged, theirs)] = ["desk", "fake"].map(|name| scene.joining(name, &id));
+    ok(alice.run(&["operator", "add", &ours, "--yes"]));
+    ok(thief.run(&["operator", "add", &theirs, "--yes"]));
+    let bundle = scene.path_of("thief.bundle");
+    ok(thief.run(&["bundle", "create", &bundle]));
+    ok(alice.run(&["bundle", "import", &bundle]));
+    assert!(warnings(&alice).contains("centre rotate"), "{}", warnings(&alice));
+    let key = publisher(&alice, "operator");
+    let frozen = alice.run(&["operator", "end", &key, "--retired", "--yes"]);
+    assert_eq!(frozen.code, 3, "{}", frozen.err);
+    assert!(frozen.err.contains("frozen"), "{}", frozen.err);
+
+    let folder = recovery(&alice);
+    let [one_key, two] = [1, 2].map(|number| format!("{folder}/next-{number}.pem"));
+    ok(alice.run(&[
+        "centre",
+        "recover",
+        "--next-key",
+        &one_key,
+        "--next-key",
+        &two,
+        "--no-passphrase",
+        "--yes",
+    ]));
+    assert!(!warnings(&alice).contains("frozen"), "{}", warnings(&alice));
+    let second = one(&scene, &alice, "With new keys on the same machine");
+    let refused = thief.run(&["operator", "add", &scene.joining("late", &id).1, "--yes"]);
+    assert_eq!(refused.code, 0, "the thief does not know yet: {}", refused.err);
+    let after = scene.path_of("after.bundle");
+    ok(alice.run(&["bundle", "create", &after]));
+    for site in [&bob, &thief, &honest, &forged] {
+        ok(site.run(&["bundle", "import", &after]));
+        for id in [&first, &second] {
+            assert_eq!(shows(site, id).as_deref(), Some("current"));
+        }
+    }
+    let refused = thief.run(&["operator", "end", &key, "--retired", "--yes"]);
+    assert_eq!(refused.code, 3, "it has ended already: {}", refused.err);
+    let refused = forged.run(&["publish", &scene.file("x.md", lesson("Fake", "It was forged."))]);
+    assert_eq!(refused.code, 8, "{}{}", refused.out, refused.err);
+}
+
+//     alice -- bob -- copy (of alice's home); alice goes on with what the copy wrote
+#[test]
+fn the_branch_of_the_copy_may_be_the_one_that_goes_on() {
+    let scene = Scene::new();
+    let (alice, bob) = (scene.centre("alice"), scene.centre("bob"));
+    one(&scene, &alice, "Before the copy");
+    let copy = scene.copy(&alice, "copy");
+    let theirs = [one(&scene, &copy, "Copied once"), one(&scene, &copy, "Copied twice")];
+    let ours = one(&scene, &alice, "Written at home");
+    let bundle = scene.path_of("copy.bundle");
+    ok(copy.run(&["bundle", "create", &bundle]));
+    ok(bob.run(&["bundle", "import", &bundle]));
+    let b = bob.start(&[]);
+    let a = alice.start(&[&b.address]);
+    until("alice to see the fork", || warnings(&alice).contains("centre resume"));
+    ok(alice.run(&["centre", "resume", "--keep", &theirs[0][..12], "--yes"]));
+    for id in &theirs {
+        until("alice to have what the copy wrote", || {
+            shows(&alice, id).as_deref() == Some("current")
+        });
+    }
+    let last = one(&scene, &alice, "Home again");
+    until("bob to have it", || shows(&bob, &last).as_deref() == Some("current"));
+    for site in [&alice, &bob] {
+        assert_ne!(shows(site, &ours).as_deref(), Some("current"));
+        assert!(!warnings(site).contains("forks"), "{}", warnings(site));
+    }
     a.stop();
     assert!(!warnings(&alice).contains("lost the end"), "{}", warnings(&alice));
 }

@@ -61,7 +61,7 @@ pub(crate) enum Operator {
     List,
     /// Add the keys of a new node or person
     Add(OperatorAdd),
-    /// End a key: it is not used any more, or somebody else may have it
+    /// End keys: they are not used any more, or somebody else may have them
     End(OperatorEnd),
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct OperatorAdd {
 
 #[derive(Debug, Args)]
 pub(crate) struct OperatorEnd {
-    /// The key, or the beginning of it: see `baraza operator list`
+    /// The key, the beginning of it, or the label of all that end: see `baraza operator list`
     pub(crate) key: String,
     /// It is not used any more; what it signed stays
     #[arg(long, required_unless_present = "compromised", conflicts_with = "compromised")]

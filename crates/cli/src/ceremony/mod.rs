@@ -9,6 +9,8 @@ mod changes;
 mod request;
 mod secrets;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -148,8 +150,9 @@ pub(crate) fn submit(
     let missing = request.missing();
     if !missing.is_empty() {
         let what = missing_in_words(&missing).trim_end().replace('\n', "; ");
-        return Err(failure(ErrorCode::Invalid, what)
-            .hint("have custodians sign it: add --request FILE; or sign here with more keys"));
+        return Err(failure(ErrorCode::Invalid, what).hint(
+            "have custodians sign it: --request FILE; or sign here with more keys: --root-key FILE",
+        ));
     }
     let signed = request.signed();
     let event = to_hex(&signed.encode());

@@ -175,11 +175,11 @@ pub(crate) fn next_keys(
 
 /// Asks for the words of a key; none if the first line is empty.
 pub(crate) fn typed(shell: &mut Shell<'_, '_>) -> Result<Option<Secret>, Failure> {
-    shell.note("Type the words of a key, six to a line; an empty line ends.");
+    shell.tell("Type the words of a key, six to a line; an empty line ends.");
     let mut words: Passphrase = Zeroizing::new(String::with_capacity(512));
     for first in (1..=WORDS).step_by(WORDS_PER_LINE) {
         let question = format!("Words {first} to {}: ", first + WORDS_PER_LINE - 1);
-        let Some(line) = shell.ask_secret_words(&question)? else {
+        let Some(line) = shell.ask_words(&question)? else {
             let what = "there is no terminal to type the words on";
             return Err(failure(ErrorCode::BadRequest, what)
                 .hint("name the file of the sheet instead: --next-key FILE or --key FILE"));
@@ -192,7 +192,7 @@ pub(crate) fn typed(shell: &mut Shell<'_, '_>) -> Result<Option<Secret>, Failure
     }
     let at = At::Words(words);
     let public = shell.host.public_key(&shell.home, at.key(), None)?;
-    shell.note(format!("That is the key {}.", public.short()));
+    shell.tell(format!("That is the key {}.", public.short()));
     Ok(Some(Secret { at, passphrase: None, public }))
 }
 

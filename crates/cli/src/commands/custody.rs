@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn sign(shell: &mut Shell<'_, '_>, args: &Sign) -> Result<(), Failure> {
     let mut request = Request::read(&args.file)?;
     let summary = request.in_words().join("\n  ");
-    shell.note(format!("What will be signed:\n\n  {}\n", Safe(&summary).isolated()));
+    shell.tell(format!("What will be signed:\n\n  {}\n", Safe(&summary).isolated()));
     let mut secrets = Vec::new();
     for path in &args.key {
         let passphrase = args.key_passphrase_file.as_deref();
@@ -86,7 +86,7 @@ pub(super) fn assemble(shell: &mut Shell<'_, '_>, args: &Assemble) -> Result<(),
             .partly());
     }
     let summary = request.in_words().join("\n  ");
-    shell.note(format!("What was signed:\n\n  {}\n", Safe(&summary).isolated()));
+    shell.tell(format!("What was signed:\n\n  {}\n", Safe(&summary).isolated()));
     if let Some(path) = &args.output {
         write_bundle(&request, path)?;
         return match shell.json {

@@ -67,7 +67,7 @@ fn add(shell: &mut Shell<'_, '_>, args: &OperatorAdd) -> Result<(), Failure> {
     let event = IdentityEvent::update(own.link(shell.screen.now), changes);
     own.state().would_take(&event).map_err(|error| ceremony::refused(&error))?;
     let may: Vec<_> = capabilities.names().collect();
-    shell.note(format!(
+    shell.tell(format!(
         "The request calls the new node `{}`. Its words:\n\n  {}\n\n\
          Have whoever made the request read them to you, by telephone or face to face. They stand \
          in the file and were shown on the new machine.",
@@ -127,90 +127,104 @@ fn capabilities(names: &[String]) -> Result<Capabilities, Failure> {
     Ok(all)
 }
 
-/// Ends a key.
+/// Ends a key, or all that have one label.
 fn end(shell: &mut Shell<'_, '_>, args: &OperatorEnd) -> Result<(), Failure> {
     let own = Own::load(shell)?;
     own.require_sound()?;
-    let (key, operator) = find(&own, &args.key)?;
-    if operator.ended.is_some() {
-        let what = format!("key {} has ended already", key.short());
-        return Err(failure(ErrorCode::Invalid, what).hint("baraza operator list"));
-    }
+    let keys = find(&own, &args.key)?;
     let feeds = own.feeds()?.feeds;
-    let feeds: Vec<_> = feeds.into_iter().filter(|feed| feed.signer == key).collect();
-    let ended = match args.retired {
-        true => {
-            let horizons = feeds.iter().filter_map(ceremony::end_of_shelf);
-            ceremony::ended_key(key, EndKind::Retired, horizons)
-        }
-        false => compromised(shell, &own, key, &feeds, &args.last_good)?,
-    };
-    let ended = ceremony::sorted(vec![ended])?;
+    let mut ended = Vec::new();
+    for (key, _) in &keys {
+        let feeds: Vec<_> = feeds.iter().filter(|feed| feed.signer == *key).cloned().collect();
+        ended.push(match args.retired {
+            true => {
+                let horizons = feeds.iter().filter_map(ceremony::end_of_shelf);
+                ceremony::ended_key(*key, EndKind::Retired, horizons)
+            }
+            false => compromised(shell, &own, *key, &feeds, &args.last_good)?,
+        });
+    }
+    let ended = ceremony::sorted(ended)?;
     let changes = Changes { ended: ended.clone(), ..Changes::default() };
     let event = IdentityEvent::update(own.link(shell.screen.now), changes);
     own.state().would_take(&event).map_err(|error| ceremony::refused(&error))?;
-    tell_end(shell, &own, &key, &operator, &ended[0]);
-    let question = format!("End the key {} ({}) for good?", key.short(), operator.label);
-    if !shell.confirm(&question)? {
+    for one in &ended {
+        tell_end(shell, &own, one);
+    }
+    warn_end(shell, &own, &keys);
+    let short: Vec<_> = keys.iter().map(|(key, _)| key.short()).collect();
+    if !shell.confirm(&format!("End {} for good?", short.join(" and ")))? {
         return Ok(());
     }
     if !sign_update(shell, &own, event, args.roots.request.as_deref(), &args.roots)? {
         return Ok(());
     }
+    let whole: Vec<_> = keys.iter().map(|(key, _)| key).collect();
     match shell.json {
-        true => shell.print_json(&json!({ "ended": key })),
-        false => shell.print(format!("The key {} has ended.\n", key.short())),
+        true => shell.print_json(&json!({ "ended": whole })),
+        false => shell.print(format!("Ended: {}\n", short.join(", "))),
     }
 }
 
-/// Says what ending a key comes to, and warns of what a person may not have thought of.
-fn tell_end(
-    shell: &mut Shell<'_, '_>,
-    own: &Own,
-    key: &PublicKey,
-    operator: &OperatorState,
-    ended: &EndedKey,
-) {
+/// Says what ending a key comes to.
+fn tell_end(shell: &mut Shell<'_, '_>, own: &Own, ended: &EndedKey) {
+    let Some(operator) = own.state().operator(&ended.key) else { return };
+    let (key, label) = (ended.key.short(), Safe(&operator.label));
     let kept: u64 = ended.horizons.iter().map(|horizon| horizon.seq).sum();
-    shell.note(match (ended.kind, kept) {
-        (_, 0) => "Nothing that it signed will count.".to_owned(),
-        (EndKind::Retired, kept) => {
-            format!("{} that it signed stay.", count(kept, "record", "records"))
+    let records = count(kept, "record", "records");
+    let comes_to = match (ended.kind, kept) {
+        _ if operator.capabilities == Capabilities::NODE => {
+            "peers no longer take it for a node of the centre".into()
         }
-        (EndKind::Compromised, kept) => format!(
-            "{} up to the one you named stay; everything after disappears everywhere.",
-            count(kept, "record", "records")
-        ),
-    });
+        (_, 0) => "nothing that it signed counts".into(),
+        (EndKind::Retired, _) => format!("the {records} that it signed stay"),
+        (EndKind::Compromised, _) => {
+            format!("{records} up to the one named stay; what came after disappears everywhere")
+        }
+    };
+    shell.tell(format!("{key} ({label}): {comes_to}."));
+}
+
+/// Warns of what a person who ends keys may not have thought of.
+fn warn_end(shell: &mut Shell<'_, '_>, own: &Own, keys: &[(PublicKey, OperatorState)]) {
+    let ends = |key: &PublicKey| keys.iter().any(|(ended, _)| ended == key);
     let publishes = |operator: &OperatorState| operator.capabilities.has(Capabilities::PUBLISH);
-    let others = own.log.operators().filter(|(other, one)| *other != key && publishes(one));
-    if publishes(operator) && others.count() == 0 {
-        shell.note(
+    let others = own.log.operators().filter(|(key, one)| !ends(key) && publishes(one));
+    if keys.iter().any(|(_, operator)| publishes(operator)) && others.count() == 0 {
+        shell.tell(
             "It is the only key that publishes: nobody can publish for the centre until you add \
-             another (baraza init --join-centre on a new machine, then baraza operator add).",
+             another (baraza init --join-centre in a new home, then baraza operator add).",
         );
     }
-    if own.status.node_key == Some(*key) || own.status.operator_key == Some(*key) {
-        shell.note("It is a key of this very node.");
+    if [own.status.node_key, own.status.operator_key].iter().flatten().any(ends) {
+        shell.tell("It is a key of this very node.");
     }
 }
 
-/// Finds the operator key that begins like this, or that has this label.
-fn find(own: &Own, text: &str) -> Result<(PublicKey, OperatorState), Failure> {
+/// Finds the operator key that begins like this, or those in force that have this label.
+fn find(own: &Own, text: &str) -> Result<Vec<(PublicKey, OperatorState)>, Failure> {
     let digits = text.trim().to_ascii_lowercase();
-    let fits = |key: &PublicKey, operator: &OperatorState| {
-        key.to_string().starts_with(&digits) || operator.label == text
-    };
-    let found: Vec<_> = own.state().operators().filter(|(key, one)| fits(key, one)).collect();
+    let owned = |(key, operator): (&PublicKey, &OperatorState)| (*key, operator.clone());
+    let labelled: Vec<_> =
+        own.log.operators().filter(|(_, one)| one.label == text).map(owned).collect();
+    if !labelled.is_empty() {
+        return Ok(labelled);
+    }
+    let fits = |key: &PublicKey| !digits.is_empty() && key.to_string().starts_with(&digits);
+    let found: Vec<_> = own.state().operators().filter(|(key, _)| fits(key)).map(owned).collect();
     match found.as_slice() {
-        [(key, operator)] => Ok((**key, (*operator).clone())),
+        [(key, operator)] if operator.ended.is_some() => {
+            let what = format!("key {} has ended already", key.short());
+            Err(failure(ErrorCode::Invalid, what).hint("baraza operator list"))
+        }
+        [_] => Ok(found),
         [] => {
-            Err(failure(ErrorCode::NotFound, format!("no key of the centre begins with `{text}`"))
-                .hint("baraza operator list"))
+            let what = format!("no key of the centre begins with `{text}` or is called so");
+            Err(failure(ErrorCode::NotFound, what).hint("baraza operator list"))
         }
         several => {
             let keys: Vec<_> = several.iter().map(|(key, _)| key.short()).collect();
-            let what = format!("several keys fit `{text}`: {}", keys.join(", "));
+            let what = format!("several keys begin with `{text}`: {}", keys.join(", "));
             Err(failure(ErrorCode::Ambiguous, what).hint("give more digits"))
         }
     }
@@ -225,8 +239,10 @@ fn compromised(
     named: &[String],
 ) -> Result<EndedKey, Failure> {
     let mut named = named.to_vec();
-    let is_empty = feeds.iter().all(|feed| feed.held == 0);
-    if named.is_empty() && !is_empty {
+    if feeds.iter().all(|feed| feed.held == 0) {
+        return Ok(ceremony::ended_key(key, EndKind::Compromised, []));
+    }
+    if named.is_empty() {
         named.push(ask_last_good(shell, feeds)?);
     }
     let mut horizons: Vec<Horizon> = Vec::new();
@@ -247,7 +263,7 @@ fn compromised(
     for feed in feeds {
         if feed.seq != 0 && horizons.iter().all(|horizon| horizon.feed != feed.feed) {
             let records = count(feed.seq, "record", "records");
-            shell.note(format!(
+            shell.tell(format!(
                 "No last good record is named of its feed {} ({}): its {records} go.",
                 feed.feed.short(),
                 Safe(&feed.audience)
@@ -266,7 +282,7 @@ fn ask_last_good(shell: &mut Shell<'_, '_>, feeds: &[FeedView]) -> Result<String
         table.row([record.id.short(), time, Safe(&record.title).to_string()]);
     }
     let shown = table.render(shell.screen.columns, false);
-    shell.note(format!("The last records of this key, the newest first:\n\n{shown}"));
+    shell.tell(format!("The last records of this key, the newest first:\n\n{shown}"));
     let answer = shell.ask("Which is the last one that your centre signed (`none`: no one)? ")?;
     match answer.filter(|answer| !answer.is_empty()) {
         Some(answer) => Ok(answer),

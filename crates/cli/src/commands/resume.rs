@@ -105,7 +105,7 @@ fn show(shell: &mut Shell<'_, '_>, feed: &FeedView) {
             text += &format!("  {}  {time}  {}\n", record.id.short(), title(record));
         }
     }
-    shell.note(text);
+    shell.tell(text);
 }
 
 fn title(record: &FeedRecord) -> String {

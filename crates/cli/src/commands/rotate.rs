@@ -74,7 +74,7 @@ pub(super) fn recover(shell: &mut Shell<'_, '_>, args: &Recover) -> Result<(), F
     }
     let records: u64 = feeds.iter().map(|feed| feed.seq).sum();
     let state = own.state();
-    shell.note(format!(
+    shell.tell(format!(
         "{} has {} here. {} end; what they signed beyond that {}.",
         Safe(&state.name),
         crate::output::count(records, "record", "records"),

@@ -155,8 +155,12 @@ impl<S: Store> Service<S> {
     pub(super) fn key_blocked(&self) -> Result<Option<String>, StoreError> {
         let Some(why) = &self.config.key_blocked else { return Ok(None) };
         for (feed, head) in &self.own.lost {
-            let place = Place { feed: *feed, seq: head.seq, branch: Branch::Main };
-            if self.store.entry(&place)?.map(|entry| entry.id) != Some(head.id) {
+            let mut back = false;
+            for branch in [Branch::Main, Branch::Other] {
+                let place = Place { feed: *feed, seq: head.seq, branch };
+                back |= self.store.entry(&place)?.is_some_and(|entry| entry.id == head.id);
+            }
+            if !back {
                 return Ok(Some(why.clone()));
             }
         }
