@@ -7,6 +7,7 @@
 
 mod arguments;
 mod bundles;
+mod ceremonies;
 mod drafts;
 mod safety;
 mod support;
