@@ -164,17 +164,25 @@ pub(crate) fn next_keys(
         let passphrase = args.key_passphrase_file.as_deref();
         secrets.push(Secret::file(shell, path, passphrase, "--key-passphrase-file")?);
     }
-    while args.words {
-        let Some(secret) = typed(shell)? else { break };
-        secrets.push(secret);
-    }
+    secrets.extend(typed(shell, args.words)?);
     secrets.sort_by_key(|secret| secret.public);
     secrets.dedup_by_key(|secret| secret.public);
     Ok(secrets)
 }
 
+/// Asks for the words of keys, if they are to be typed, until a first line is empty.
+pub(crate) fn typed(shell: &mut Shell<'_, '_>, wanted: bool) -> Result<Vec<Secret>, Failure> {
+    let mut secrets = Vec::new();
+    if wanted {
+        while let Some(secret) = typed_one(shell)? {
+            secrets.push(secret);
+        }
+    }
+    Ok(secrets)
+}
+
 /// Asks for the words of a key; none if the first line is empty.
-pub(crate) fn typed(shell: &mut Shell<'_, '_>) -> Result<Option<Secret>, Failure> {
+fn typed_one(shell: &mut Shell<'_, '_>) -> Result<Option<Secret>, Failure> {
     shell.tell("Type the words of a key, six to a line; an empty line ends.");
     let mut words: Passphrase = Zeroizing::new(String::with_capacity(512));
     for first in (1..=WORDS).step_by(WORDS_PER_LINE) {

@@ -28,10 +28,7 @@ pub(super) fn sign(shell: &mut Shell<'_, '_>, args: &Sign) -> Result<(), Failure
         let passphrase = args.key_passphrase_file.as_deref();
         secrets.push(Secret::file(shell, path, passphrase, "--key-passphrase-file")?);
     }
-    while args.words {
-        let Some(secret) = typed(shell)? else { break };
-        secrets.push(secret);
-    }
+    secrets.extend(typed(shell, args.words)?);
     if secrets.is_empty() {
         return Err(failure(ErrorCode::BadRequest, "there is no key to sign with")
             .hint("baraza centre sign REQUEST --key FILE, or --words"));

@@ -8,6 +8,7 @@
 mod arguments;
 mod backup;
 mod bundles;
+mod ceremonies;
 mod drafts;
 mod safety;
 mod support;

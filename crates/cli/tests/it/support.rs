@@ -19,7 +19,10 @@ use baraza_cli::{
     InitReport, JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
     RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
 };
-use baraza_record::{CentreId, PublicKey, Timestamp, sign::Signature};
+use baraza_record::{
+    CentreId, PublicKey, SecretKey, Timestamp,
+    sign::{Domain, Signature},
+};
 use serde::Serialize;
 
 /// The time on every screen: 2026-03-01 12:00 UTC.
@@ -210,20 +213,21 @@ impl Host for Program {
     fn public_key(
         &self,
         _: &Path,
-        _: KeyAt<'_>,
+        key: KeyAt<'_>,
         _: Option<&Passphrase>,
     ) -> Result<PublicKey, ErrorBody> {
-        Err(error(ErrorCode::Home))
+        secret(key).map(|key| key.public())
     }
 
     fn sign_event(
         &self,
         _: &Path,
-        _: KeyAt<'_>,
+        key: KeyAt<'_>,
         _: Option<&Passphrase>,
-        _: &[u8],
+        event: &[u8],
     ) -> Result<(PublicKey, Signature), ErrorBody> {
-        Err(error(ErrorCode::Home))
+        let key = secret(key)?;
+        Ok((key.public(), key.sign(Domain::IdentityEvent, event)))
     }
 
     fn new_keys(
@@ -253,6 +257,17 @@ impl Host for Program {
         tell(&DemoStep { number: 1, of: 2, text: "made three centres\nof three".into() });
         tell(&DemoStep { number: 2, of: 2, text: format!("kept: {}", options.keep) });
         Ok(())
+    }
+}
+
+/// Returns the key of words that somebody typed; this host has no files.
+fn secret(key: KeyAt<'_>) -> Result<SecretKey, ErrorBody> {
+    match key {
+        KeyAt::Words(words) => match baraza_formats::words::from_words(words) {
+            Ok(seed) => Ok(SecretKey::from_seed(seed)),
+            Err(fault) => Err(ErrorBody::new(ErrorCode::Invalid, fault.to_string())),
+        },
+        KeyAt::Root | KeyAt::File(_) => Err(error(ErrorCode::NotFound)),
     }
 }
 
