@@ -1,5 +1,5 @@
-//! Ceremonies with real nodes: a node joins, keys are stolen and lost, custodians sign apart, a
-//! copied home forks its feed.
+//! Ceremonies with real nodes: a node joins, keys are stolen and lost, a copied
+//! home forks its feed. Custodians who sign apart are in `custodians`.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use crate::harness::{Run, Scene, Site, agree, hits, lesson, until};
 
 impl Scene {
     /// Makes a home that is to act for a centre, and returns it with its request.
-    fn joining(&self, name: &str, centre: &str) -> (Site, String) {
+    pub(crate) fn joining(&self, name: &str, centre: &str) -> (Site, String) {
         let site = Site { home: self.path().join(name) };
         let request = self.path().join(format!("{name}-request.json")).display().to_string();
         let made = site.run(&[
@@ -32,7 +32,7 @@ impl Scene {
         (site, request)
     }
 
-    fn path_of(&self, name: &str) -> String {
+    pub(crate) fn path_of(&self, name: &str) -> String {
         self.path().join(name).display().to_string()
     }
 
@@ -58,17 +58,17 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-fn centre_of(site: &Site) -> String {
+pub(crate) fn centre_of(site: &Site) -> String {
     site.json(&["centre", "show"])["id"].as_str().unwrap().to_owned()
 }
 
-fn recovery(site: &Site) -> String {
+pub(crate) fn recovery(site: &Site) -> String {
     format!("{}-recovery", site.home.display())
 }
 
 /// Publishes one lesson and returns its id.
 #[track_caller]
-fn one(scene: &Scene, site: &Site, title: &str) -> String {
+pub(crate) fn one(scene: &Scene, site: &Site, title: &str) -> String {
     site.publish(&scene.file("draft.md", lesson(title, "It worked."))).remove(0)
 }
 
@@ -76,7 +76,7 @@ fn warnings(site: &Site) -> String {
     site.json(&["status"])["warnings"].to_string()
 }
 
-fn shows(site: &Site, id: &str) -> Option<String> {
+pub(crate) fn shows(site: &Site, id: &str) -> Option<String> {
     let shown = site.run(&["--json", "show", id]);
     let view: Value = serde_json::from_str(&shown.out).ok()?;
     Some(view["standing"].as_str()?.to_owned())
@@ -93,7 +93,7 @@ fn publisher(site: &Site, label: &str) -> String {
 }
 
 #[track_caller]
-fn ok(run: Run) -> String {
+pub(crate) fn ok(run: Run) -> String {
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
     format!("{}{}", run.out, run.err)
 }
@@ -179,108 +179,6 @@ fn what_a_thief_published_appears_nowhere_once_the_key_is_ended() {
     assert_eq!(refused.code, 8, "{}{}", refused.out, refused.err);
     let shown = ok(bob.run(&["centre", "show", &centre_of(&alice)]));
     assert!(shown.contains("compromised, its records count up to number 2"), "{shown}");
-}
-
-//     alice makes a request; three custodians have one next key each, in folders of their own
-#[test]
-fn two_of_three_custodians_rotate_with_request_files() {
-    let scene = Scene::new();
-    let (alice, bob) = (scene.centre("alice"), scene.centre("bob"));
-    let first = one(&scene, &alice, "Before the rotation");
-    let old_root = fs::read_to_string(alice.home.join("keys/root.pem")).unwrap();
-    let folder = recovery(&alice);
-    let read_me = fs::read_to_string(format!("{folder}/READ-ME.txt")).unwrap();
-    let public = |number: usize| {
-        let line = read_me.lines().find(|line| line.contains(&format!("next-{number}.pem  ")));
-        line.unwrap().split_whitespace().last().unwrap().to_owned()
-    };
-    let custodians: Vec<Site> = (1..=3)
-        .map(|number| {
-            let home = scene.path().join(format!("custodian-{number}"));
-            fs::create_dir(&home).unwrap();
-            fs::rename(format!("{folder}/next-{number}.pem"), home.join("my-key.pem")).unwrap();
-            Site { home }
-        })
-        .collect();
-    let request = scene.path_of("rotate.json");
-    let (one_key, three) = (public(1), public(3));
-    let too_few = alice.run(&[
-        "centre",
-        "rotate",
-        "--reveal",
-        &one_key,
-        "--request",
-        &request,
-        "--no-passphrase",
-        "--yes",
-    ]);
-    assert_eq!(too_few.code, 3, "{}", too_few.err);
-    let made = alice.json(&[
-        "centre",
-        "rotate",
-        "--reveal",
-        &one_key,
-        "--reveal",
-        &three,
-        "--request",
-        &request,
-        "--no-passphrase",
-        "--yes",
-    ]);
-    assert_eq!(made["missing"][0]["needed"], 2, "{made}");
-    assert_eq!(fs::read_to_string(alice.home.join("keys/root.pem")).unwrap(), old_root);
-
-    let sign = |number: usize, yes: &[&str]| {
-        let site = &custodians[number - 1];
-        let copy = site.home.join("rotate.json").display().to_string();
-        fs::copy(&request, &copy).unwrap();
-        let key = site.home.join("my-key.pem").display().to_string();
-        let run = site.run(&[&["centre", "sign", &copy, "--key", &key], yes].concat());
-        (run, copy)
-    };
-    let (unasked, _) = sign(1, &[]);
-    assert_eq!(unasked.code, 2, "nobody signs without a yes: {}", unasked.err);
-    let (stranger, _) = sign(2, &["--yes"]);
-    assert_eq!(stranger.code, 3, "its key is not revealed: {}", stranger.err);
-    let (signed, copy_one) = sign(1, &["--yes"]);
-    let told = ok(signed);
-    assert!(told.contains("alice") && told.contains("new next keys"), "{told}");
-    let partly = alice.run(&["centre", "assemble", &copy_one, "--yes"]);
-    assert_eq!(partly.code, 9, "{}", partly.err);
-    assert!(partly.err.contains("1 of 2 next keys have signed, 2 must"), "{}", partly.err);
-
-    let damaged = scene.file(
-        "damaged.json",
-        fs::read_to_string(&copy_one).unwrap().replacen("\"event\": \"", "\"event\": \"00", 1),
-    );
-    assert_eq!(alice.run(&["centre", "assemble", &damaged, "--yes"]).code, 3);
-    let (signed, copy_three) = sign(3, &["--yes"]);
-    ok(signed);
-    ok(alice.run(&["centre", "assemble", &copy_one, &copy_three, "--yes"]));
-    assert_ne!(fs::read_to_string(alice.home.join("keys/root.pem")).unwrap(), old_root);
-    let log = alice.json(&["centre", "log"]);
-    assert_eq!((&log[1]["kind"], &log[1]["counts"]), (&"rotate".into(), &true.into()), "{log}");
-
-    // The new root key signs; the records of before stand on another node.
-    let (_, joining) = scene.joining("desk", &centre_of(&alice));
-    ok(alice.run(&["operator", "add", &joining, "--yes"]));
-    let bundle = scene.path_of("after.bundle");
-    ok(alice.run(&["bundle", "create", &bundle]));
-    ok(bob.run(&["bundle", "import", &bundle]));
-    assert_eq!(shows(&bob, &first).as_deref(), Some("current"));
-    let again = alice.run(&[
-        "centre",
-        "rotate",
-        "--reveal",
-        &one_key,
-        "--reveal",
-        &three,
-        "--request",
-        &scene.path_of("again.json"),
-        "--no-passphrase",
-        "--yes",
-    ]);
-    assert_eq!(again.code, 3, "next keys are used once: {}", again.err);
 }
 
 //     alice loses everything but two sheets with words and a bundle that bob wrote

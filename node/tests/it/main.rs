@@ -10,6 +10,7 @@ mod bad_input;
 mod bundles;
 mod ceremonies;
 mod crash;
+mod custodians;
 mod drafts;
 mod erasure;
 mod exchange;
