@@ -20,10 +20,11 @@ use baraza_protocol::{
     entitle::Ours,
     net::{NetEffect, NetEvent, Peer},
     screen::screen,
-    service::{CallId, ServiceError},
-    store::{Store, StoreRead},
+    service::CallId,
+    store::{FeedHead, Store, StoreError, StoreRead},
     wire::{Answer, Request},
 };
+use baraza_record::FeedId;
 use baraza_server::Call;
 use tokio::{
     runtime::Handle,
@@ -80,16 +81,19 @@ struct Loop<S: Store> {
 
 impl<S: Store + Send + 'static> Engine<S> {
     /// Starts the service on a thread of its own; `effects` goes to the network, if there is one.
+    /// `lost` is what the store has lost of its own feeds.
     pub(crate) fn start(
         store: S,
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
-    ) -> Result<Self, ServiceError> {
+        lost: Vec<(FeedId, FeedHead)>,
+    ) -> Result<Self, StoreError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());
         let stop = CancellationToken::new();
-        let service = Service::new(store, config, clock::now())?;
+        let mut service = Service::new(store, config, clock::now())?;
+        service.set_start(effects.is_some(), lost);
         let (ours, ours_out) = watch::channel(Arc::clone(service.ours()));
         let work = Loop {
             service,

@@ -72,6 +72,16 @@ impl Home {
         self.0.join("staff.log")
     }
 
+    /// When the last backup was made: milliseconds since 1970, as text.
+    pub(crate) fn last_backup(&self) -> PathBuf {
+        self.0.join("last-backup")
+    }
+
+    /// The request to be added to the centre that a node joins.
+    pub(crate) fn enrolment(&self) -> PathBuf {
+        self.0.join("enrolment.json")
+    }
+
     /// Names the recovery folder until its owner has put it away.
     pub(crate) fn recovery_note(&self) -> PathBuf {
         self.0.join("recovery-not-stored")

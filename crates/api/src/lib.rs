@@ -19,7 +19,9 @@ pub use drafts::{
     ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
 };
 pub use error::{ErrorBody, ErrorCode};
-pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
+pub use identity::{
+    BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
+};
 pub use networks::{
     CreateNetwork, CreatedNetwork, Invitation, InvitationView, NetworkView, NetworksReply,
 };
@@ -36,8 +38,8 @@ pub use trust::{
     UntrustRequest,
 };
 pub use views::{
-    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
-    PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
+    OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
 
 /// Most bytes of a request or reply body (4 MiB).

@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/OPERATIONS.md, "API".
 
-use baraza_record::{CentreId, EventId, PublicKey};
+use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::{NetworkView, Problem, StatementView};
@@ -27,6 +27,12 @@ pub struct StatusView {
     pub centre_name: String,
     /// Our peer id in libp2p's text form.
     pub peer_id: String,
+    /// Our node key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_key: Option<PublicKey>,
+    /// Our operator key; unknown while it is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_key: Option<PublicKey>,
     /// Whether a daemon answers, rather than the command line by itself.
     pub daemon: bool,
     /// Addresses on which peers reach us.
@@ -156,6 +162,20 @@ pub struct OperatorView {
     /// `retired` or `compromised`, if it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// If it has ended: how far its feeds count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub horizons: Vec<HorizonView>,
+}
+
+/// How far a feed of an ended key counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HorizonView {
+    /// Which feed.
+    pub feed: FeedId,
+    /// Last position that counts.
+    pub seq: Seq,
+    /// Id of the record there.
+    pub record: RecordId,
 }
 
 /// Whether an identity log can go on.

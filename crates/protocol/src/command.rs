@@ -88,6 +88,13 @@ pub enum Command {
 pub enum Reply {
     /// Ids of the records published, in the order given.
     Published(Vec<RecordId>),
+    /// The same, after a peer was first asked how far our own feed goes.
+    PublishedLate {
+        /// Ids of the records, in the order given.
+        ids: Vec<RecordId>,
+        /// How long that took.
+        waited_ms: u64,
+    },
     /// What a piece of a bundle brought.
     Imported(Imported),
     /// The identity event is kept.
@@ -122,6 +129,18 @@ pub enum Refusal {
     KeyBlocked {
         /// What was found.
         why: String,
+    },
+    /// The identity log of our centre does not let the operator key publish.
+    #[error("{why}")]
+    NotEnrolled {
+        /// What is missing.
+        why: String,
+    },
+    /// Two records were signed at one position of our own feed.
+    #[error("our own feed forks at position {seq}: two records were signed there")]
+    Forked {
+        /// Where.
+        seq: Seq,
     },
     /// There is no such record.
     #[error("no record {id} is held")]
@@ -246,8 +265,8 @@ fn describe(recipients: &Recipients) -> String {
 pub struct ServiceStatus {
     /// Our centre.
     pub centre: CentreId,
-    /// Head of our identity log.
-    pub identity_head: EventId,
+    /// Head of our identity log; none while it is not held.
+    pub identity_head: Option<EventId>,
     /// Our node key.
     pub node: Peer,
     /// Our operator key.

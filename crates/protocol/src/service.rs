@@ -14,6 +14,7 @@ mod erasures;
 mod gossip;
 mod links;
 mod offences;
+mod own_feed;
 mod visits;
 
 use std::{
@@ -38,12 +39,14 @@ use crate::{
 
 use erasures::Erasures;
 use links::Links;
+use own_feed::OwnFeed;
 use visits::Visits;
 
 pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
+pub use own_feed::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS, PUBLISH_WAITING_MAX};
 pub use visits::{MEMBERS_TARGET, VISIT_AGAIN_MS, VISIT_EVERY_MS};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
@@ -55,7 +58,7 @@ pub type CallId = u64;
 /// What a service is made for.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Our centre; its log is held in the store.
+    /// Our centre. Until the store holds its log, and that names our keys, nothing is published.
     pub centre: CentreId,
     /// Our node key.
     pub node: Peer,
@@ -137,6 +140,7 @@ pub struct Service<S: Store> {
     seen: BTreeMap<NetworkId, SeenNetwork>,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
+    own: OwnFeed,
     erasures: Erasures,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
@@ -146,35 +150,17 @@ pub struct Service<S: Store> {
     now: Timestamp,
 }
 
-/// Why a service cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The store does not hold the log of our own centre.
-    #[error("the store holds no identity log of our own centre {centre}")]
-    NoIdentity {
-        /// Our centre.
-        centre: CentreId,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl<S: Store> Service<S> {
     /// Makes the service of a node over its store.
     ///
     /// # Errors
     ///
-    /// [`ServiceError`].
-    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, ServiceError> {
-        let centre = config.centre;
-        if crate::ingest::log_of(&store, &centre)?.is_none() {
-            return Err(ServiceError::NoIdentity { centre });
-        }
+    /// [`StoreError`].
+    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
         let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
-            ours: Arc::new(Ours { centre, node, networks }),
+            ours: Arc::new(Ours { centre: config.centre, node, networks }),
             entropy: Entropy::new(config.seed),
             store,
             signer: None,
@@ -183,6 +169,7 @@ impl<S: Store> Service<S> {
             seen: BTreeMap::new(),
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            own: OwnFeed::new(now),
             erasures: Erasures::default(),
             effects: VecDeque::new(),
             own_heads: BTreeMap::new(),
@@ -208,10 +195,9 @@ impl<S: Store> Service<S> {
         self.store
     }
 
-    /// Returns the identity log of our own centre.
-    fn own_log(&self) -> Result<Log, StoreError> {
-        let log = crate::ingest::log_of(&self.store, &self.config.centre)?;
-        Ok(log.expect("a service is made over a store that holds it, and no log is removed"))
+    /// Returns the identity log of our own centre; none if it has not come here yet.
+    fn own_log(&self) -> Result<Option<Log>, StoreError> {
+        crate::ingest::log_of(&self.store, &self.config.centre)
     }
 
     /// Takes one input. Nothing of it is durable before [`commit`](Self::commit).
@@ -311,7 +297,10 @@ impl<S: Store> Service<S> {
         let why = self.read_only.clone().unwrap_or_else(|| "the disk is full".to_owned());
         for effect in &mut self.effects {
             if let Effect::Reply { reply, .. } = effect
-                && matches!(reply, Reply::Published(_) | Reply::Imported(_))
+                && matches!(
+                    reply,
+                    Reply::Published(_) | Reply::PublishedLate { .. } | Reply::Imported(_)
+                )
             {
                 *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
             }

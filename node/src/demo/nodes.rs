@@ -12,7 +12,7 @@ use std::{
 use baraza_api::{
     Client, DraftBody, ErrorBody, PublishReply, PublishRequest, Request, SearchReply, StatusView,
 };
-use baraza_cli::InitOptions;
+use baraza_cli::{InitOptions, KeyPlan};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -241,6 +241,7 @@ fn options(centre: &DemoCentre) -> InitOptions {
         contact: Some(format!("exchange-office@{}.example.org", centre.folder)),
         recovery: None,
         passphrase: None,
+        keys: KeyPlan::default(),
         mdns: false,
         listen: Vec::new(),
         bootstrap: Vec::new(),

@@ -200,6 +200,22 @@ pub(super) fn import(shell: &mut Shell<'_, '_>, paths: &[PathBuf]) -> Result<(),
     Err(failure(ErrorCode::Invalid, what).partly().hint(hint))
 }
 
+/// Takes the records of a file and tells how many there are.
+pub(super) fn import_quietly(
+    shell: &mut Shell<'_, '_>,
+    client: &dyn Client,
+    path: &Path,
+) -> Result<(), Failure> {
+    let (imported, damaged) = import_one(shell, client, path)?;
+    shell.note(format!("{}: {}", Safe(&path.to_string_lossy()), in_words(&imported)));
+    if damaged.count != 0 {
+        shell.note(
+            "Part of it is damaged: what is missing there is not ours any more, if no peer has it.",
+        );
+    }
+    Ok(())
+}
+
 fn import_one(
     shell: &Shell<'_, '_>,
     client: &dyn Client,
@@ -218,7 +234,7 @@ fn import_one(
     while let Some(item) = reader.next() {
         match item {
             // What only the writing node knew is not for others.
-            Ok((_, Frame::Clock(_) | Frame::Unknown { .. })) => frames += 1,
+            Ok((_, Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. })) => frames += 1,
             Ok((_, frame)) => {
                 frames += 1;
                 encoded.clear();

@@ -2,8 +2,10 @@
 //!
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod backup;
 mod bundle;
 mod centre;
+mod custody;
 mod draft;
 mod editor;
 mod exchange;
@@ -12,11 +14,14 @@ mod key;
 mod nation;
 mod network;
 mod node;
+mod operator;
 mod picture;
 mod publish;
 mod query;
 mod record;
+mod resume;
 mod retract;
+mod rotate;
 mod staff;
 mod trust;
 mod verify;
@@ -62,10 +67,19 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Centre(Centre::Show { id }) => centre::show(shell, id.as_deref()),
         Command::Centre(Centre::List) => centre::list(shell),
         Command::Centre(Centre::Log { id }) => centre::log(shell, id.as_deref()),
+        Command::Centre(Centre::Rotate(args)) => rotate::rotate(shell, &args),
+        Command::Centre(Centre::Recover(args)) => rotate::recover(shell, &args),
+        Command::Centre(Centre::Close(args)) => rotate::close(shell, &args),
+        Command::Centre(Centre::Sign(args)) => custody::sign(shell, &args),
+        Command::Centre(Centre::Assemble(args)) => custody::assemble(shell, &args),
+        Command::Centre(Centre::Resume(args)) => resume::resume(shell, &args),
+        Command::Operator(command) => operator::run(shell, command),
         Command::Nation(command) => nation::run(shell, command),
         Command::Trust(command) => trust::trust(shell, command),
         Command::Policy(command) => trust::policy(shell, &command),
         Command::Quarantine(command) => trust::quarantine(shell, &command),
+        Command::Backup(args) => backup::backup(shell, &args),
+        Command::Restore(args) => backup::restore(shell, args),
         Command::Check(args) => keep::check(shell, &args),
         Command::Repair => keep::repair(shell),
     }

@@ -138,6 +138,7 @@ fn centre() -> CentreView {
         capabilities: vec![text()],
         label: text(),
         ended: Some(text()),
+        horizons: Vec::new(),
     };
     CentreView {
         id: CentreId([0xce; 32]),
@@ -209,6 +210,8 @@ fn status() -> StatusView {
         centre: CentreId([0xce; 32]),
         centre_name: text(),
         peer_id: text(),
+        node_key: None,
+        operator_key: None,
         daemon: true,
         listen: vec![text()],
         records: 1,
@@ -260,7 +263,7 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
     let list = ListReply { records: vec![summary()], next: None };
     let (kind, title) = (text(), text());
     let (id, source, holders) = (RecordId([2; 32]), text(), Holders::default());
-    let published = Published { id, kind, title, source, holders };
+    let published = Published { id, kind, title, source, holders, waited_ms: 0 };
     let event = EventView {
         seq: 0,
         id: EventId([0; 32]),

@@ -9,10 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use baraza_identity::Capabilities;
+use baraza_identity::{Capabilities, LogStanding};
 use baraza_record::{
-    AUDIENCE_CENTRES_MAX, Audience, BODY_BYTES_MAX, BodyCommit, FeedId, Header, Payload, RecordId,
-    SecretKey, Seq, SignedRecord, VerifiedRecord, body, hash,
+    AUDIENCE_CENTRES_MAX, Audience, BODY_BYTES_MAX, BodyCommit, EventId, FeedId, Header, Payload,
+    RecordId, SecretKey, Seq, SignedRecord, VerifiedRecord, body, hash,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +41,15 @@ const STATUS_FORKS_MAX: usize = 32;
 
 impl<S: Store> Service<S> {
     pub(super) fn command(&mut self, call: CallId, command: Command) {
+        if let Command::Publish(records) = command {
+            return self.publish_in_turn(call, records);
+        }
+        let reply = self.command_reply(command);
+        self.effects.push_back(Effect::Reply { call, reply });
+    }
+
+    /// Does what is asked for, at once.
+    pub(super) fn command_reply(&mut self, command: Command) -> Reply {
         let reply = match command {
             Command::Publish(records) => self.publish(records),
             Command::Import(bytes) => self.import(&bytes),
@@ -51,12 +60,11 @@ impl<S: Store> Service<S> {
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
         };
-        let reply = reply.unwrap_or_else(Reply::Refused);
-        self.effects.push_back(Effect::Reply { call, reply });
+        reply.unwrap_or_else(Reply::Refused)
     }
 
     fn publish(&mut self, records: Vec<NewRecord>) -> Result<Reply, Refusal> {
-        if let Some(why) = self.config.key_blocked.clone() {
+        if let Some(why) = self.key_blocked()? {
             return Err(Refusal::KeyBlocked { why });
         }
         if let Some(why) = self.read_only.clone() {
@@ -68,7 +76,7 @@ impl<S: Store> Service<S> {
         let key = self.signer.clone().ok_or(Refusal::Locked)?;
         let none = Capabilities::default();
         let needed = records.iter().fold(none, |all, record| all.and(needed(record.kind)));
-        self.may_publish(&key, needed)?;
+        let under = self.may_publish(&key, needed)?;
         let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
         let mut ends = BTreeMap::new();
         for (index, record) in records.into_iter().enumerate() {
@@ -78,7 +86,7 @@ impl<S: Store> Service<S> {
                 Entry::Vacant(end) => end.insert(self.own_feed(&key, &recipients)?),
             };
             let (audience, head) = end.clone();
-            let one = self.sign(&key, audience, head, index, record)?;
+            let one = self.sign((&key, under), (audience, head), index, record)?;
             if let Some((_, head)) = ends.get_mut(&recipients) {
                 *head = FeedHead { seq: one.header().seq, id: one.id() };
             }
@@ -110,22 +118,34 @@ impl<S: Store> Service<S> {
     }
 
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
-    /// reported as published.
-    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<(), Refusal> {
+    /// reported as published. Returns the event under which it may sign.
+    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<EventId, Refusal> {
         let log = self.own_log()?;
-        let operator = log.state().operator(&key.public());
-        let rights = operator.filter(|operator| operator.ended.is_none());
-        let rights = rights.map(|operator| operator.capabilities);
-        if !rights.is_some_and(|rights| rights.has(needed)) {
-            let needed = needed.names().collect::<Vec<_>>().join(" and ");
-            let why = format!("the identity log of this centre does not let it {needed}");
-            return Err(Refusal::KeyBlocked { why });
-        }
-        Ok(())
+        let operator = log.as_ref().and_then(|log| log.state().operator(&key.public()));
+        let why = match (&log, operator) {
+            (None, _) => "the identity log of this centre has not come to this node yet".to_owned(),
+            (Some(log), _) if log.standing() == LogStanding::Ended => {
+                "this centre is closed".to_owned()
+            }
+            (Some(_), None) => {
+                "the identity log of this centre does not name this node's key".to_owned()
+            }
+            (Some(log), Some(operator)) => match (&operator.ended, operator.capabilities) {
+                (Some(_), _) => {
+                    "the operator key of this node has been ended by its centre".to_owned()
+                }
+                (None, may) if !may.has(needed) => {
+                    let needed = needed.names().collect::<Vec<_>>().join(" and ");
+                    format!("the identity log of this centre does not let it {needed}")
+                }
+                (None, _) => return Ok(log.head().id()),
+            },
+        };
+        Err(Refusal::NotEnrolled { why })
     }
 
     /// Returns for whom a record is, in one form, if it may be.
-    fn recipients(&self, record: &NewRecord) -> Result<Recipients, Refusal> {
+    pub(super) fn recipients(&self, record: &NewRecord) -> Result<Recipients, Refusal> {
         let mut wanted = record.recipients.clone();
         if let Some(Recipients::Centres(centres)) = &mut wanted {
             centres.sort_unstable();
@@ -159,9 +179,7 @@ impl<S: Store> Service<S> {
             return Ok(FeedHead { seq: 0, id: RecordId(feed.0) });
         };
         match state.fork {
-            Some(fork) => Err(Refusal::KeyBlocked {
-                why: format!("two records are known at position {fork}: the feed forks there"),
-            }),
+            Some(seq) => Err(Refusal::Forked { seq }),
             None => Ok(state.chain),
         }
     }
@@ -173,11 +191,8 @@ impl<S: Store> Service<S> {
         key: &SecretKey,
         recipients: &Recipients,
     ) -> Result<(Audience, FeedHead), Refusal> {
-        for feed in self.store.feeds_of(&self.config.centre)? {
-            let Some(state) = self.store.feed(&feed)? else { continue };
-            if state.signer == key.public() && Recipients::of(&state.audience) == *recipients {
-                return Ok((state.audience, self.own_head(feed)?));
-            }
+        if let Some((feed, audience)) = self.held_own_feed(key, recipients)? {
+            return Ok((audience, self.own_head(feed)?));
         }
         let audience = match recipients {
             Recipients::Public => Audience::Public,
@@ -188,11 +203,25 @@ impl<S: Store> Service<S> {
         Ok((audience, self.own_head(feed)?))
     }
 
+    /// Returns the feed that `key` signs for `recipients`, if it is held.
+    pub(super) fn held_own_feed(
+        &self,
+        key: &SecretKey,
+        recipients: &Recipients,
+    ) -> Result<Option<(FeedId, Audience)>, StoreError> {
+        for feed in self.store.feeds_of(&self.config.centre)? {
+            let Some(state) = self.store.feed(&feed)? else { continue };
+            if state.signer == key.public() && Recipients::of(&state.audience) == *recipients {
+                return Ok(Some((feed, state.audience)));
+            }
+        }
+        Ok(None)
+    }
+
     fn sign(
         &mut self,
-        key: &SecretKey,
-        audience: Audience,
-        head: FeedHead,
+        (key, under): (&SecretKey, EventId),
+        (audience, head): (Audience, FeedHead),
         index: usize,
         record: NewRecord,
     ) -> Result<VerifiedRecord, Refusal> {
@@ -223,7 +252,7 @@ impl<S: Store> Service<S> {
             audience,
             seq: head.seq + 1,
             prev: head.id,
-            identity_head: self.own_log()?.head().id(),
+            identity_head: under,
             created_ms: self.now,
             language: record.language,
             goals,
@@ -344,11 +373,11 @@ impl<S: Store> Service<S> {
         let (held, forks) = self.standing()?;
         Ok(ServiceStatus {
             centre: self.config.centre,
-            identity_head: self.own_log()?.head().id(),
+            identity_head: self.own_log()?.map(|log| log.head().id()),
             node: self.config.node,
             operator,
             unlocked: self.signer.is_some(),
-            key_blocked: self.config.key_blocked.clone(),
+            key_blocked: self.key_blocked()?,
             own_feed,
             listen: self.links.listen.clone(),
             peers_connected: self.links.up.len(),

@@ -26,7 +26,7 @@ use baraza_protocol::{
     policy::{Policy, Trust},
     store::{PAGE_MAX, Store, StoreRead},
 };
-use baraza_record::{CentreId, KeyDigest, NetworkId, PublicKey, Timestamp, sign::SecretKey};
+use baraza_record::{CentreId, KeyDigest, NetworkId, Timestamp, sign::SecretKey};
 use baraza_server::{
     App, Call, Caller, Defaults, Loaded, MadeNetwork, Network, NetworkKeeper, NewNetwork,
     NodeFacts, OCTETS, RulesSource, ServiceHandle, Staff, UnlockError, router,
@@ -179,7 +179,8 @@ impl TestNode {
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
         let config = Config {
             centre: centre.id(),
-            node: PublicKey([number; 32]),
+            // The log names it; whether as a node is no matter here.
+            node: centre.key.public(),
             seed: [number; 32],
             bootstrap: Vec::new(),
             networks: Vec::new(),

@@ -8,6 +8,7 @@ mod erasure;
 mod forks;
 mod networks;
 mod node;
+mod own_feed;
 mod revocation;
 mod traffic;
 mod world;

@@ -48,7 +48,7 @@ fn tell(sim: &mut Sim, expected: &mut Expected, by: usize, recipients: Recipient
         Recipients::Public => format!("by {by} at {}", sim.now),
         _ => format!("{PHRASE} by {by} at {}", sim.now),
     };
-    sim.command(by, publish_for(2, 700, &text, recipients));
+    sim.publish_as(by, publish_for(2, 700, &text, recipients));
     for id in sim.nodes[by].published() {
         to.iter().for_each(|node| expected.entry(*node).or_default().push(id));
     }
@@ -173,7 +173,37 @@ fn joining_brings_what_is_there_and_leaving_ends_it() {
     assert_eq!(admitted(&sim.nodes[5].store().reader()).len(), 2, "what was there stays");
     let since = &sim.nodes[5].told[before..];
     assert!(!since.windows(PHRASE.len()).any(|window| window == PHRASE.as_bytes()));
-    sim.command(5, publish_for(1, 1, "x", Recipients::Network(ALPHA)));
+    sim.publish_as(5, publish_for(1, 1, "x", Recipients::Network(ALPHA)));
     let last = sim.nodes[5].replies.last().unwrap();
     assert!(matches!(last, Reply::Refused(_)), "{last:?}");
+}
+
+//  0 comes back with an old disk; 5, an outsider, is the first that it meets.
+#[test]
+fn an_old_disk_forks_no_feed_of_a_network_while_a_member_can_be_asked() {
+    for seed in seeds() {
+        let (mut sim, mut expected) = (world(seed), Expected::new());
+        sim.start_all();
+        tell(&mut sim, &mut expected, 0, Recipients::Network(ALPHA), &[0, 1, 2]);
+        assert_settles(&mut sim, &expected, seed);
+        let old = sim.nodes[0].store().crashed();
+        tell(&mut sim, &mut expected, 0, Recipients::Network(ALPHA), &[0, 1, 2]);
+        assert_settles(&mut sim, &expected, seed);
+        sim.crash(0);
+        sim.restore(0, &old);
+        (1..5).for_each(|other| sim.cut(0, other));
+        sim.start(0);
+        sim.run_for(8_000);
+        let before = sim.nodes[0].replies.len();
+        sim.command(0, publish_for(1, 9, PHRASE, Recipients::Network(ALPHA)));
+        sim.run_for(2_000);
+        assert_eq!(sim.nodes[0].replies.len(), before, "an outsider cannot tell it");
+        sim.heal_all();
+        while sim.nodes[0].replies.len() == before {
+            sim.run_for(100);
+        }
+        let ids = sim.nodes[0].published();
+        (0..3).for_each(|node| expected.get_mut(&node).unwrap().extend(&ids));
+        assert_settles(&mut sim, &expected, seed);
+    }
 }

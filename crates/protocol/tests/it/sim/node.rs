@@ -13,9 +13,9 @@ use baraza_protocol::{
     ingest,
     model::MemoryStore,
     net::{NetEvent, Peer, Token},
-    store::Store,
+    store::{FeedHead, Store},
 };
-use baraza_record::{Kind, RecordId, Timestamp};
+use baraza_record::{FeedId, Kind, RecordId, Timestamp};
 use serde_json::{Map, Value};
 
 /// One node of a simulation.
@@ -34,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) networks: Vec<Membership>,
     /// Every byte that others said to it.
     pub(crate) told: Vec<u8>,
+    /// Heads that a start finds its disk to have lost.
+    pub(crate) lost: Vec<(FeedId, FeedHead)>,
     seed: u64,
 }
 
@@ -58,6 +60,7 @@ impl Node {
             replies: Vec::new(),
             networks: Vec::new(),
             told: Vec::new(),
+            lost: Vec::new(),
             seed,
         }
     }
@@ -112,9 +115,10 @@ impl Node {
             seed,
             bootstrap: self.bootstrap.clone(),
             networks: self.networks.clone(),
-            key_blocked: None,
+            key_blocked: (!self.lost.is_empty()).then(|| "the end is lost".to_owned()),
         };
         let mut service = Service::new(store.clone(), config, now).unwrap();
+        service.set_start(true, self.lost.clone());
         service.handle(Input::Unlocked(self.author.key.clone()), now);
         service.handle(Input::Net(NetEvent::Listening { address }), now);
         self.state = State::Up(Box::new(service));
@@ -141,7 +145,7 @@ impl Node {
     /// Returns the ids of the reply that came last, which must be of records published.
     pub(crate) fn published(&self) -> Vec<RecordId> {
         match self.replies.last() {
-            Some(Reply::Published(ids)) => ids.clone(),
+            Some(Reply::Published(ids) | Reply::PublishedLate { ids, .. }) => ids.clone(),
             other => panic!("not published: {other:?}"),
         }
     }
