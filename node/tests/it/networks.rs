@@ -341,3 +341,19 @@ fn a_bundle_is_public_unless_it_is_made_for_somebody() {
     let unknown = alice.run(&["bundle", "create", &for_all, "--yes", "--for", "network:Other"]);
     assert_eq!(unknown.code, 4, "{}", unknown.err);
 }
+
+#[test]
+fn a_restored_node_is_still_a_member_and_has_what_was_not_public() {
+    let scene = Scene::new();
+    let alice = scene.centre("alice");
+    alice.json(&["network", "create", "Lake Region"]);
+    let told = publish(&scene, &alice, "network:Lake Region");
+    let backup = scene.path().join("a.backup").display().to_string();
+    assert_eq!(alice.run(&["backup", &backup]).code, 0);
+    let again = Site { home: scene.path().join("again") };
+    let restored = again.run(&["restore", &backup, "--no-passphrase", "--yes"]);
+    assert_eq!(restored.code, 0, "{}{}", restored.out, restored.err);
+    let words = |site: &Site| site.json(&["network", "list"])[0]["fingerprint"].clone();
+    assert_eq!(words(&alice), words(&again));
+    assert!(holds(&again, &told.id));
+}
