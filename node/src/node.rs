@@ -64,8 +64,7 @@ impl Node {
         settings: &Settings,
         purpose: Purpose,
     ) -> Result<Self, ErrorBody> {
-        let OpenStore { store, mut warnings, key_blocked } = open_store(home)?;
-        warnings.extend(recovery_warning(home));
+        let OpenStore { store, warnings, key_blocked } = open_store(home)?;
         let reader = store.reader();
         let node_key = SecretKey::from_seed(*init::node_seed(home)?);
         let daemon = purpose.effects.is_some();
@@ -252,6 +251,10 @@ fn facts(
         unlock: Arc::new(unlock),
         staff,
         notices,
+        home_notices: {
+            let home = home.clone();
+            Arc::new(move || recovery_warning(&home).into_iter().collect())
+        },
         rules: rules::open(home)?,
     })
 }

@@ -275,6 +275,7 @@ fn facts(centre: CentreId, staff: Staff, files: &Files) -> NodeFacts {
             _ => Err(UnlockError::WrongPassphrase),
         }),
         staff,
+        home_notices: Arc::new(Vec::new),
         notices: Arc::new(RwLock::new(Vec::new())),
         rules: files.source(),
     }
