@@ -20,10 +20,10 @@ use baraza_protocol::{
     net::{NetEffect, NetEvent},
     screen::screen,
     service::CallId,
-    store::{Store, StoreError, StoreRead},
+    store::{FeedHead, Store, StoreError, StoreRead},
     wire::{Answer, Request},
 };
-use baraza_record::CentreId;
+use baraza_record::{CentreId, FeedId};
 use baraza_server::Call;
 use tokio::{
     runtime::Handle,
@@ -77,16 +77,19 @@ struct Loop<S: Store> {
 
 impl<S: Store + Send + 'static> Engine<S> {
     /// Starts the service on a thread of its own; `effects` goes to the network, if there is one.
+    /// `lost` is what the store has lost of its own feeds.
     pub(crate) fn start(
         store: S,
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
+        lost: Vec<(FeedId, FeedHead)>,
     ) -> Result<Self, StoreError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());
         let stop = CancellationToken::new();
-        let service = Service::new(store, config, clock::now())?;
+        let mut service = Service::new(store, config, clock::now())?;
+        service.set_start(effects.is_some(), lost);
         let work = Loop {
             service,
             inputs: inputs_out,

@@ -62,6 +62,11 @@ impl Home {
         self.0.join("staff.log")
     }
 
+    /// When the last backup was made: milliseconds since 1970, as text.
+    pub(crate) fn last_backup(&self) -> PathBuf {
+        self.0.join("last-backup")
+    }
+
     /// The request to be added to the centre that a node joins.
     pub(crate) fn enrolment(&self) -> PathBuf {
         self.0.join("enrolment.json")

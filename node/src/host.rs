@@ -10,8 +10,9 @@ use std::{
 
 use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, Problem, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport, JoinOptions,
-    JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, StartOptions,
+    BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
+    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, StartOptions,
 };
 use baraza_protocol::{
     erasure,
@@ -25,7 +26,7 @@ use baraza_store::{CheckLevel, CheckReport, LedgerReader, LedgerStore, Options};
 use tokio::runtime::Runtime;
 
 use crate::{
-    ceremony,
+    backup, ceremony,
     client::{LocalClient, SocketClient},
     config::Settings,
     daemon, demo, enrol,
@@ -33,7 +34,7 @@ use crate::{
     indexer, init,
     keys::{self, KeyError},
     node::{self, Node, Purpose},
-    recovery,
+    recovery, restore,
 };
 
 /// The program around the command line.
@@ -131,6 +132,18 @@ impl Host for Program {
         }
         let checked = check_store(&store.reader(), CheckLevel::Ledger)?;
         Ok(RepairReport { steps, records: store.counts().records, lost: checked.problems })
+    }
+
+    fn backup(&self, home: &Path, path: &Path) -> Result<BackupReport, ErrorBody> {
+        backup::backup(&Home::new(home), path)
+    }
+
+    fn restore(&self, home: &Path, options: RestoreOptions) -> Result<RestoreReport, ErrorBody> {
+        restore::restore(&Home::new(home), options)
+    }
+
+    fn last_backup(&self, home: &Path) -> Option<u64> {
+        backup::last(&Home::new(home))
     }
 
     fn confirm_recovery(&self, home: &Path) -> Result<(), ErrorBody> {

@@ -5,6 +5,7 @@
 //! `crates/protocol/src/ingest.rs` decides its place, `crates/store/src/write.rs` keeps it.
 //! Spec: docs/ARCHITECTURE.md.
 
+mod backup;
 mod ceremony;
 mod client;
 mod clock;
@@ -21,6 +22,7 @@ mod init;
 mod keys;
 mod node;
 mod recovery;
+mod restore;
 mod rules;
 mod sockets;
 mod staff;

@@ -11,9 +11,9 @@ use baraza_protocol::{
     Config, Input,
     index::Index,
     net::{NetEffect, Peer},
-    store::{Store, StoreRead},
+    store::{FeedHead, Store, StoreRead},
 };
-use baraza_record::SecretKey;
+use baraza_record::{FeedId, SecretKey};
 use baraza_search::TantivyIndex;
 use baraza_server::{App, Defaults, NodeFacts, ServiceHandle, Staff, UnlockError, router};
 use baraza_store::{LedgerReader, LedgerStore, OpenError, Options, OwnHeads, RecoveryReport};
@@ -37,6 +37,8 @@ pub(crate) struct OpenStore {
     pub(crate) warnings: Vec<Warning>,
     /// Why the operator key may not sign.
     pub(crate) key_blocked: Option<String>,
+    /// What the store has lost of its own feeds.
+    pub(crate) lost: Vec<(FeedId, FeedHead)>,
 }
 
 /// What a node is opened for.
@@ -64,7 +66,7 @@ impl Node {
         settings: &Settings,
         purpose: Purpose,
     ) -> Result<Self, ErrorBody> {
-        let OpenStore { store, warnings, key_blocked } = open_store(home)?;
+        let OpenStore { store, warnings, key_blocked, lost } = open_store(home)?;
         let reader = store.reader();
         let node_key = SecretKey::from_seed(*init::node_seed(home)?);
         let daemon = purpose.effects.is_some();
@@ -75,7 +77,7 @@ impl Node {
             bootstrap: purpose.bootstrap,
             key_blocked,
         };
-        let engine = Engine::start(store, config, purpose.effects)
+        let engine = Engine::start(store, config, purpose.effects, lost)
             .map_err(|error| ErrorBody::new(ErrorCode::Store, error.to_string()))?;
         let index = TantivyIndex::open(&home.index()).map_err(|error| {
             ErrorBody::new(ErrorCode::Store, error.to_string()).with_hint(format!(
@@ -150,7 +152,8 @@ pub(crate) fn open_store(home: &Home) -> Result<OpenStore, ErrorBody> {
         .into_iter()
         .map(|message| Warning { message, hint: "baraza check".into() })
         .collect();
-    Ok(OpenStore { store, warnings, key_blocked: key_blocked(&report.own_heads) })
+    let key_blocked = key_blocked(&report.own_heads);
+    Ok(OpenStore { store, warnings, key_blocked, lost: report.own_heads.lost })
 }
 
 /// Says in words what opening a store found and did that an operator should know.

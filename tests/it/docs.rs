@@ -8,9 +8,9 @@ use std::{collections::BTreeSet, path::Path};
 
 use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport, JoinOptions,
-    JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Screen, StartOptions,
-    run_on,
+    BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
+    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
 };
 use baraza_record::{PublicKey, Timestamp, sign::Signature};
 
@@ -247,6 +247,18 @@ impl Host for Nowhere {
 
     fn repair(&self, _: &Path) -> Result<RepairReport, ErrorBody> {
         self.refuse()
+    }
+
+    fn backup(&self, _: &Path, _: &Path) -> Result<BackupReport, ErrorBody> {
+        self.refuse()
+    }
+
+    fn restore(&self, _: &Path, _: RestoreOptions) -> Result<RestoreReport, ErrorBody> {
+        self.refuse()
+    }
+
+    fn last_backup(&self, _: &Path) -> Option<u64> {
+        None
     }
 
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {

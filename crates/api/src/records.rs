@@ -72,6 +72,9 @@ pub struct Published {
     pub source: String,
     /// How many others hold it.
     pub holders: Holders,
+    /// How long it waited until a peer had said how far this node's own feed goes, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_ms: u64,
 }
 
 /// Reply to [`PublishRequest`].
@@ -317,4 +320,8 @@ pub struct SearchReply {
     pub hits: Vec<HitView>,
     /// Changes of the store that the index does not cover yet.
     pub behind: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

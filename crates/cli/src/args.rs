@@ -4,6 +4,7 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod backup;
 mod ceremony;
 mod staff;
 mod who;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+pub(crate) use backup::{Backup, Restore};
 pub(crate) use ceremony::{
     Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
     Rotate, Sign,
@@ -141,6 +143,10 @@ pub(crate) enum Command {
     /// See and release what waits because nobody vouches for its centre
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Write all that this node holds to a file, without its keys
+    Backup(Backup),
+    /// Make a new home from a backup, with new keys
+    Restore(Restore),
     /// Read the store and report what is wrong
     Check(Check),
     /// Rebuild what can be rebuilt from the ledger

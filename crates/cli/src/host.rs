@@ -220,6 +220,73 @@ pub struct RepairReport {
     pub lost: Vec<Problem>,
 }
 
+/// What [`Host::backup`] wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    /// The file.
+    pub file: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Records in it; a fork's and those without authority are among them.
+    pub records: u64,
+    /// Identity events in it.
+    pub identities: u64,
+    /// Files of the node in it.
+    pub files: Vec<String>,
+    /// Files of the node that could not be taken.
+    pub files_left_out: Vec<String>,
+    /// Damaged parts of the ledger.
+    pub damaged: u64,
+    /// Parts of the ledger that only a newer version knows.
+    pub unknown: u64,
+    /// Segments of the ledger that are gone.
+    pub segments_lost: u64,
+    /// When the last backup before this one was made, in milliseconds since 1970.
+    pub previous_ms: Option<u64>,
+}
+
+/// How a home is made from a backup.
+#[derive(Debug)]
+pub struct RestoreOptions {
+    /// The backup.
+    pub file: PathBuf,
+    /// What the centre calls the node; never a person's name.
+    pub label: String,
+    /// Protects the new operator key.
+    pub passphrase: Option<Passphrase>,
+}
+
+/// What [`Host::restore`] made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestoreReport {
+    /// Id of the centre.
+    pub centre: CentreId,
+    /// Its name, if its log was in the backup.
+    pub name: String,
+    /// Peer id of the node in libp2p's text form; a new one.
+    pub peer_id: String,
+    /// The node's folder.
+    pub home: PathBuf,
+    /// When the backup was made, in milliseconds since 1970; 0 if it no longer says so.
+    pub made_ms: u64,
+    /// Records in the store.
+    pub records: u64,
+    /// Frames that are whole and were refused as not authentic, or lost what proves them.
+    pub rejected: u64,
+    /// Files of the node that were restored.
+    pub files: Vec<String>,
+    /// Files that were damaged and are not restored.
+    pub files_broken: Vec<String>,
+    /// Damaged parts of the backup.
+    pub damaged: u64,
+    /// Whether the backup was whole.
+    pub complete: bool,
+    /// The request to let the new keys act for the centre.
+    pub request: PathBuf,
+    /// Words to compare with those of the request.
+    pub words: String,
+}
+
 /// How the demonstration runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DemoOptions {
@@ -289,6 +356,25 @@ pub trait Host {
     ///
     /// `Home` if a daemon holds it, `Store` or `DiskFull` if that fails.
     fn repair(&self, home: &Path) -> Result<RepairReport, ErrorBody>;
+
+    /// Writes all that the node of `home` holds to a file, without its keys. A daemon may run.
+    ///
+    /// # Errors
+    ///
+    /// `Home` if there is no node, `Invalid` for a path that cannot be used, `Store` if reading
+    /// or writing fails; nothing is left behind then.
+    fn backup(&self, home: &Path, path: &Path) -> Result<BackupReport, ErrorBody>;
+
+    /// Makes a new home from a backup, with new keys.
+    ///
+    /// # Errors
+    ///
+    /// `Home` if there is something at `home`, `Invalid` if the file is no backup; nothing is
+    /// left behind then.
+    fn restore(&self, home: &Path, options: RestoreOptions) -> Result<RestoreReport, ErrorBody>;
+
+    /// Returns when the last backup of `home` was made, in milliseconds since 1970.
+    fn last_backup(&self, home: &Path) -> Option<u64>;
 
     /// Notes that the recovery folder has been put away.
     ///

@@ -23,9 +23,11 @@ use clap::Parser;
 
 use crate::{args::Arguments, error::Failure, shell::Shell};
 
+pub use clock::day;
 pub use host::{
-    DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport, JoinOptions,
-    JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Seal, StartOptions,
+    BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
+    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Seal, StartOptions,
 };
 pub use safe::Safe;
 pub use screen::{Answers, Screen};

@@ -54,6 +54,13 @@ pub enum Command {
 pub enum Reply {
     /// Ids of the records published, in the order given.
     Published(Vec<RecordId>),
+    /// The same, after a peer was first asked how far our own feed goes.
+    PublishedLate {
+        /// Ids of the records, in the order given.
+        ids: Vec<RecordId>,
+        /// How long that took.
+        waited_ms: u64,
+    },
     /// What a piece of a bundle brought.
     Imported(Imported),
     /// The identity event is kept.

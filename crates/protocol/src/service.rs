@@ -14,6 +14,7 @@ mod erasures;
 mod gossip;
 mod links;
 mod offences;
+mod own_feed;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -33,11 +34,13 @@ use crate::{
 
 use erasures::Erasures;
 use links::Links;
+use own_feed::OwnFeed;
 
 pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
+pub use own_feed::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS, PUBLISH_WAITING_MAX};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
 pub const EFFECTS_MAX: usize = 65_536;
@@ -125,6 +128,7 @@ pub struct Service<S: Store> {
     links: Links,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
+    own: OwnFeed,
     erasures: Erasures,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
@@ -149,6 +153,7 @@ impl<S: Store> Service<S> {
             links,
             sessions: BTreeMap::new(),
             claims: Claims::default(),
+            own: OwnFeed::new(now),
             erasures: Erasures::default(),
             effects: VecDeque::new(),
             own_head: None,
@@ -271,7 +276,10 @@ impl<S: Store> Service<S> {
         let why = self.read_only.clone().unwrap_or_else(|| "the disk is full".to_owned());
         for effect in &mut self.effects {
             if let Effect::Reply { reply, .. } = effect
-                && matches!(reply, Reply::Published(_) | Reply::Imported(_))
+                && matches!(
+                    reply,
+                    Reply::Published(_) | Reply::PublishedLate { .. } | Reply::Imported(_)
+                )
             {
                 *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
             }

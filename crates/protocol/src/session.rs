@@ -14,6 +14,7 @@
 mod claims;
 mod plan;
 mod records;
+mod settled;
 mod take;
 
 pub use claims::{CLAIM_MS, Claims};

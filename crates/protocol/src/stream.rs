@@ -104,7 +104,9 @@ impl Intake {
                 }
             }
             // What another node notes for itself is not ours to believe.
-            Frame::Erase { .. } | Frame::Clock(_) | Frame::Unknown { .. } => Ok(()),
+            Frame::Erase { .. } | Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. } => {
+                Ok(())
+            }
         }
     }
 

@@ -95,7 +95,9 @@ impl From<Refusal> for Failure {
         let (code, hint) = match refusal {
             Refusal::Store(error) => return error.into(),
             Refusal::Locked => (ErrorCode::Locked, Some("run `baraza unlock`")),
-            Refusal::KeyBlocked { .. } => (ErrorCode::KeyBlocked, Some("run `baraza repair`")),
+            Refusal::KeyBlocked { .. } => {
+                (ErrorCode::KeyBlocked, Some("`baraza status` says what helps"))
+            }
             Refusal::NotEnrolled { .. } => (ErrorCode::KeyBlocked, Some("run `baraza status`")),
             Refusal::Forked { .. } => {
                 (ErrorCode::KeyBlocked, Some("choose a branch: baraza centre resume"))

@@ -215,7 +215,7 @@ fn import_one(
     while let Some(item) = reader.next() {
         match item {
             // What only the writing node knew is not for others.
-            Ok((_, Frame::Clock(_) | Frame::Unknown { .. })) => frames += 1,
+            Ok((_, Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. })) => frames += 1,
             Ok((_, frame)) => {
                 frames += 1;
                 encoded.clear();

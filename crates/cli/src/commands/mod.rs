@@ -2,6 +2,7 @@
 //!
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod backup;
 mod bundle;
 mod centre;
 mod custody;
@@ -70,6 +71,8 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Trust(command) => trust::trust(shell, command),
         Command::Policy(command) => trust::policy(shell, &command),
         Command::Quarantine(command) => trust::quarantine(shell, &command),
+        Command::Backup(args) => backup::backup(shell, &args),
+        Command::Restore(args) => backup::restore(shell, args),
         Command::Check(args) => keep::check(shell, &args),
         Command::Repair => keep::repair(shell),
     }

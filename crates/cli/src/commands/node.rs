@@ -264,6 +264,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
         "Key",
         if status.unlocked { "can sign" } else { "locked; unlock it with: baraza unlock" },
     );
+    if let Some(age) = super::backup::age(shell) {
+        facts.add("Backup", age);
+    }
     facts.add("Digest", Safe(&status.set_digest).to_string());
     facts.add("Version", Safe(&status.version).to_string());
     facts

@@ -45,6 +45,9 @@ struct Drafts {
     reports: Vec<RowReport>,
 }
 
+/// Waits that people are told of, from half a second on.
+const WAIT_TOLD_MS: u64 = 500;
+
 /// How drafts are published.
 struct Rules {
     dry_run: bool,
@@ -376,6 +379,14 @@ pub(super) fn print_published(
         ]);
     }
     shell.print_table(&table)?;
+    let waited_ms = published.iter().map(|record| record.waited_ms).max().unwrap_or(0);
+    if WAIT_TOLD_MS <= waited_ms {
+        shell.note(format!(
+            "\nWaited {} s: after a start, a peer is asked first for what it has of this node's \
+             own feed.",
+            waited_ms.div_ceil(1_000)
+        ));
+    }
     shell.note(format!(
         "\nPublished {}. {}\n{RECALL}",
         count(published.len() as u64, "record", "records"),

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod arguments;
+mod backup;
 mod bundles;
 mod ceremonies;
 mod drafts;

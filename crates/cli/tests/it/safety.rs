@@ -251,7 +251,7 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
     let list = ListReply { records: vec![summary()], next: None };
     let (kind, title) = (text(), text());
     let (id, source, holders) = (RecordId([2; 32]), text(), Holders::default());
-    let published = Published { id, kind, title, source, holders };
+    let published = Published { id, kind, title, source, holders, waited_ms: 0 };
     let event = EventView {
         seq: 0,
         id: EventId([0; 32]),

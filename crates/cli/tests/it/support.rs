@@ -15,9 +15,9 @@ use baraza_api::{
     CheckReply, Client, ErrorBody, ErrorCode, Request, Response, RootSignature, TransportError,
 };
 use baraza_cli::{
-    Answers, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
-    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport, Screen,
-    StartOptions, run_on,
+    Answers, BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions,
+    InitReport, JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
 };
 use baraza_record::{
     CentreId, PublicKey, SecretKey, Timestamp,
@@ -91,6 +91,8 @@ pub(crate) struct Program {
     pub(crate) refused: Option<ErrorBody>,
     /// Where its home is.
     pub(crate) home: PathBuf,
+    /// When its last backup was made.
+    pub(crate) last_backup: Option<u64>,
     /// What it did.
     pub(crate) done: Rc<RefCell<Vec<String>>>,
 }
@@ -150,6 +152,43 @@ impl Host for Program {
         self.note("repair", &());
         let steps = vec!["rebuilt the indexes".to_owned()];
         Ok(RepairReport { steps, records: 5, lost: Vec::new() })
+    }
+
+    fn backup(&self, _: &Path, path: &Path) -> Result<BackupReport, ErrorBody> {
+        self.note("backup", &path);
+        let files = vec!["config.toml".to_owned()];
+        let (file, previous_ms) = (path.to_owned(), self.last_backup);
+        Ok(BackupReport {
+            file,
+            bytes: 2_048,
+            records: 5,
+            files,
+            previous_ms,
+            ..BackupReport::default()
+        })
+    }
+
+    fn restore(&self, home: &Path, options: RestoreOptions) -> Result<RestoreReport, ErrorBody> {
+        self.note("restore", &options);
+        Ok(RestoreReport {
+            centre: CentreId([0xa1; 32]),
+            name: "Alice\u{1b}".into(),
+            peer_id: "12D3KooWnew".into(),
+            home: home.to_owned(),
+            made_ms: 0,
+            records: 5,
+            rejected: 0,
+            files: vec!["config.toml".into()],
+            files_broken: Vec::new(),
+            damaged: u64::from(options.label == "damaged"),
+            complete: true,
+            request: home.join("request.json"),
+            words: "legal winner".into(),
+        })
+    }
+
+    fn last_backup(&self, _: &Path) -> Option<u64> {
+        self.last_backup
     }
 
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {

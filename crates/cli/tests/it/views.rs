@@ -48,7 +48,7 @@ fn record() -> RecordView {
     }
 }
 
-fn status() -> StatusView {
+pub(crate) fn status() -> StatusView {
     StatusView {
         version: "0.1.0".into(),
         centre: CentreId([0xce; 32]),
@@ -90,6 +90,7 @@ Peers      2 connected, 4 known; 1 catch-up under way
 Agreed     2026-03-01 10:00 UTC (2 h ago)
 Search     up to date
 Key        can sign
+Backup     none yet; make one with: baraza backup DIR
 Digest     00ff
 Version    0.1.0
 "

@@ -162,6 +162,8 @@ impl<S: Store> Service<S> {
             *last += 1;
             *last
         })?;
+        self.look_at_own_feed(&peer)?;
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         let mut requests = Vec::new();
         while let Some((request, what)) = session.poll_request() {
             requests.push(NetEffect::Request { peer, request, bytes: what.encode() });

@@ -31,6 +31,15 @@ const STATUS_FORKS_MAX: usize = 32;
 
 impl<S: Store> Service<S> {
     pub(super) fn command(&mut self, call: CallId, command: Command) {
+        if let Command::Publish(records) = command {
+            return self.publish_in_turn(call, records);
+        }
+        let reply = self.command_reply(command);
+        self.effects.push_back(Effect::Reply { call, reply });
+    }
+
+    /// Does what is asked for, at once.
+    pub(super) fn command_reply(&mut self, command: Command) -> Reply {
         let reply = match command {
             Command::Publish(records) => self.publish(records),
             Command::Import(bytes) => self.import(&bytes),
@@ -40,12 +49,11 @@ impl<S: Store> Service<S> {
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
         };
-        let reply = reply.unwrap_or_else(Reply::Refused);
-        self.effects.push_back(Effect::Reply { call, reply });
+        reply.unwrap_or_else(Reply::Refused)
     }
 
     fn publish(&mut self, records: Vec<NewRecord>) -> Result<Reply, Refusal> {
-        if let Some(why) = self.config.key_blocked.clone() {
+        if let Some(why) = self.key_blocked()? {
             return Err(Refusal::KeyBlocked { why });
         }
         if let Some(why) = self.read_only.clone() {
@@ -258,7 +266,7 @@ impl<S: Store> Service<S> {
             node: self.config.node,
             operator,
             unlocked: self.signer.is_some(),
-            key_blocked: self.config.key_blocked.clone(),
+            key_blocked: self.key_blocked()?,
             own_feed,
             listen: self.links.listen.clone(),
             peers_connected: self.links.up.len(),

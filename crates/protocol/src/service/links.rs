@@ -209,6 +209,11 @@ impl Links {
         self.online
     }
 
+    /// Returns whether there is anybody to ask: connected, known or configured.
+    pub(super) fn knows_anybody(&self) -> bool {
+        !(self.up.is_empty() && self.book.is_empty() && self.bootstrap.is_empty())
+    }
+
     pub(super) fn listening(&mut self, address: String) {
         if !self.online {
             // The first dials need not wait for the next look at what is due.
@@ -305,7 +310,8 @@ impl<S: Store> Service<S> {
         self.step_waiting()?;
         let due = self.links.up.iter().filter(|(_, link)| link.compare_at <= self.now);
         let due: Vec<_> = due.map(|(peer, _)| *peer).collect();
-        due.into_iter().try_for_each(|peer| self.start_session(peer))
+        due.into_iter().try_for_each(|peer| self.start_session(peer))?;
+        self.publish_due()
     }
 
     /// Dials the bootstrap addresses while nobody is connected, and known peers while few are.

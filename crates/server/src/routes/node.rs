@@ -23,6 +23,10 @@ use crate::{
     state::App,
 };
 
+/// What helps a key whose feed has lost its end.
+const BLOCKED_HINT: &str =
+    "get the records back: `baraza sync`, or `baraza bundle import`; then it signs again by itself";
+
 pub(crate) async fn status(State(app): Node, params: Params) -> Reply<StatusView> {
     params.finish()?;
     let status = service_status(&app).await?;
@@ -159,7 +163,7 @@ fn warnings(status: &ServiceStatus, reader: &dyn StoreRead) -> Result<Vec<Warnin
     let blocked = status
         .key_blocked
         .iter()
-        .map(|why| warning(format!("the operator key may not sign: {why}"), "run `baraza repair`"));
+        .map(|why| warning(format!("the operator key may not sign: {why}"), BLOCKED_HINT));
     Ok(read_only.chain(blocked).chain(forks).collect())
 }
 

@@ -171,8 +171,9 @@ pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Publ
             (record, (source, title, kind))
         })
         .unzip();
-    let ids = match app.service.call(Command::Publish(records)).await? {
-        Answer::Published(ids) if ids.len() == named.len() => ids,
+    let (ids, waited_ms) = match app.service.call(Command::Publish(records)).await? {
+        Answer::Published(ids) if ids.len() == named.len() => (ids, 0),
+        Answer::PublishedLate { ids, waited_ms } if ids.len() == named.len() => (ids, waited_ms),
         _ => return Err(Failure::odd_reply()),
     };
     let read = app.read(move |app| {
@@ -182,7 +183,7 @@ pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Publ
                 Some(place) => view::holders(&*app.reader, &place)?,
                 None => Holders::default(),
             };
-            Ok(Published { id, kind, title, source, holders })
+            Ok(Published { id, kind, title, source, holders, waited_ms })
         };
         ids.into_iter().zip(named).map(publish).collect()
     });

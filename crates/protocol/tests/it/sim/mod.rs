@@ -7,6 +7,7 @@ mod converge;
 mod erasure;
 mod forks;
 mod node;
+mod own_feed;
 mod revocation;
 mod traffic;
 mod world;

@@ -9,9 +9,9 @@ use baraza_protocol::{
     ingest,
     model::MemoryStore,
     net::{NetEvent, Peer, Token},
-    store::Store,
+    store::{FeedHead, Store},
 };
-use baraza_record::{Kind, RecordId, Timestamp};
+use baraza_record::{FeedId, Kind, RecordId, Timestamp};
 use serde_json::{Map, Value};
 
 /// One node of a simulation.
@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) seen: BTreeSet<[u8; 32]>,
     pub(crate) examined: BTreeMap<Token, (usize, Vec<u8>)>,
     pub(crate) replies: Vec<Reply>,
+    /// Heads that a start finds its disk to have lost.
+    pub(crate) lost: Vec<(FeedId, FeedHead)>,
     seed: u64,
 }
 
@@ -48,6 +50,7 @@ impl Node {
             seen: BTreeSet::new(),
             examined: BTreeMap::new(),
             replies: Vec::new(),
+            lost: Vec::new(),
             seed,
         }
     }
@@ -94,9 +97,10 @@ impl Node {
             node: self.peer(),
             seed,
             bootstrap: self.bootstrap.clone(),
-            key_blocked: None,
+            key_blocked: (!self.lost.is_empty()).then(|| "the end is lost".to_owned()),
         };
         let mut service = Service::new(store.clone(), config, now).unwrap();
+        service.set_start(true, self.lost.clone());
         service.handle(Input::Unlocked(self.author.key.clone()), now);
         service.handle(Input::Net(NetEvent::Listening { address }), now);
         self.state = State::Up(Box::new(service));
@@ -123,7 +127,7 @@ impl Node {
     /// Returns the ids of the reply that came last, which must be of records published.
     pub(crate) fn published(&self) -> Vec<RecordId> {
         match self.replies.last() {
-            Some(Reply::Published(ids)) => ids.clone(),
+            Some(Reply::Published(ids) | Reply::PublishedLate { ids, .. }) => ids.clone(),
             other => panic!("not published: {other:?}"),
         }
     }

@@ -11,6 +11,7 @@ use baraza_protocol::{
         RequestId, Verdict,
     },
     screen::screen,
+    service::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS},
     store::{Store, StoreRead},
     wire::{Answer, Request},
 };
@@ -21,6 +22,9 @@ use crate::fixture::{NOW, Random, digest};
 
 /// When a request without an answer counts as failed.
 const TIMEOUT_MS: u64 = 10_000;
+
+/// Longest wait for the answer to a publication.
+const PUBLISH_PATIENCE_MS: u64 = OWN_FEED_WAIT_MS + OWN_FEED_COMPARE_MS + 2_000;
 
 /// Returns the seeds to run with: 16, or as many as `BARAZA_SIM_SEEDS` says.
 pub(crate) fn seeds() -> std::ops::Range<u64> {
@@ -147,7 +151,14 @@ impl Sim {
 
     pub(crate) fn publish(&mut self, node: usize, count: usize, bytes: usize) {
         let text = format!("at {} by {node}", self.now);
+        let before = self.nodes[node].replies.len();
         self.command(node, publish(count, bytes, &text));
+        // After a start, a peer is asked first.
+        let end = self.now + PUBLISH_PATIENCE_MS;
+        while self.nodes[node].replies.len() == before {
+            assert!(self.now < end, "a publication is answered");
+            self.run_for(100);
+        }
         assert_eq!(self.nodes[node].published().len(), count);
     }
 
