@@ -124,6 +124,7 @@ pub(crate) fn new_keys(
         Some(folder) => folder.to_owned(),
         None => free_folder(&init::beside(home.path())),
     };
+    let folder = init::absolute(&folder);
     init::check_recovery(home, &folder)?;
     let text = passphrase.map(|text| text.as_str());
     let others = recovery::write(&folder, name, &made, plan, text)?;

@@ -49,6 +49,7 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
     check_absent(home)?;
     let (defaults, country) = check(&options)?;
     let recovery = options.recovery.clone().unwrap_or_else(|| beside(home.path()));
+    let recovery = absolute(&recovery);
     check_recovery(home, &recovery)?;
     let made = NewKeys {
         identity: recovery::make(options.keys)?,
@@ -106,7 +107,7 @@ pub(crate) fn check_absent(home: &Home) -> Result<(), ErrorBody> {
 
 /// Checks that keys for recovery do not end in the home that they recover.
 pub(crate) fn check_recovery(home: &Home, recovery: &Path) -> Result<(), ErrorBody> {
-    if !recovery.starts_with(home.path()) {
+    if !absolute(recovery).starts_with(absolute(home.path())) {
         return Ok(());
     }
     let what = format!("the recovery folder {} lies inside the home", recovery.display());
@@ -221,6 +222,11 @@ fn write_identity(home: &Home, inception: &SignedEvent) -> Result<(), ErrorBody>
     kept.and_then(|()| store.commit().map_err(|error| error.to_string())).map_err(|error| {
         ErrorBody::new(ErrorCode::Store, format!("cannot keep the identity: {error}"))
     })
+}
+
+/// Returns a path that means the same from another folder.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Returns the folder beside `home` for the recovery keys.

@@ -67,8 +67,7 @@ impl Node {
         settings: &Settings,
         purpose: Purpose,
     ) -> Result<Self, ErrorBody> {
-        let OpenStore { store, mut warnings, key_blocked, lost } = open_store(home)?;
-        warnings.extend(recovery_warning(home));
+        let OpenStore { store, warnings, key_blocked, lost } = open_store(home)?;
         let reader = store.reader();
         let node_key = SecretKey::from_seed(*init::node_seed(home)?);
         let daemon = purpose.effects.is_some();
@@ -263,6 +262,10 @@ fn facts(
         networks,
         staff,
         notices,
+        home_notices: {
+            let home = home.clone();
+            Arc::new(move || recovery_warning(&home).into_iter().collect())
+        },
         rules: rules::open(home)?,
     })
 }

@@ -41,7 +41,9 @@ pub use crate::{
     routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX, QUARANTINED_MAX},
     rules::{Clock, Load, Loaded, RulesSource, Save},
     staff::{Caller, DraftError, DraftStore, LOG_OBJECTS_MAX, Staff, StaffLog},
-    state::{App, Call, Defaults, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError},
+    state::{
+        App, Call, Defaults, HomeNotices, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError,
+    },
 };
 
 /// Returns the routes of the API, to be served on a socket or called inside the process. Whoever

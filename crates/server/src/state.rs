@@ -62,7 +62,12 @@ pub struct NodeFacts {
     pub staff: Staff,
     /// What the parts of the node want an operator to know now.
     pub notices: Arc<RwLock<Vec<Warning>>>,
+    /// What the home itself wants an operator to know; asked for each time.
+    pub home_notices: HomeNotices,
 }
+
+/// Looks at the home for what an operator should know; reads a small file.
+pub type HomeNotices = Arc<dyn Fn() -> Vec<Warning> + Send + Sync>;
 
 /// Opens the operator key with a passphrase and gives it to the service; may take seconds.
 pub type Unlock = Arc<dyn Fn(&str) -> Result<(), UnlockError> + Send + Sync>;
@@ -164,6 +169,9 @@ impl App {
 
     /// Returns what the parts of the node want an operator to know.
     pub(crate) fn notices(&self) -> Vec<Warning> {
-        self.node.notices.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut notices = (self.node.home_notices)();
+        notices
+            .extend_from_slice(&self.node.notices.read().unwrap_or_else(PoisonError::into_inner));
+        notices
     }
 }

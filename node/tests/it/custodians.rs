@@ -123,3 +123,37 @@ fn too_few_strange_and_damaged_signatures_change_nothing() {
     assert_eq!(custody.assemble(&[&damaged]).code, 3);
     assert_eq!(custody.root(), old_root);
 }
+
+#[test]
+fn keys_under_a_passphrase_sign_only_with_it() {
+    let scene = Scene::new();
+    let alice = Site { home: scene.path().join("alice") };
+    let [right, wrong] = ["six long words", "six wrong words"]
+        .map(|text| scene.file(&text.replace(' ', "-"), format!("{text}\n")));
+    ok(alice.run(&[
+        "init",
+        "--name",
+        "Lake Desk",
+        "--country",
+        "KE",
+        "--passphrase-file",
+        &right,
+        "--root-keys",
+        "2",
+        "--root-threshold",
+        "2",
+    ]));
+    let second_root = format!("{}/root-2.pem", recovery(&alice));
+    let (_, joining) = scene.joining("desk", &centre_of(&alice));
+    let add =
+        |words: &[&str]| alice.run(&[&["operator", "add", &joining, "--yes"], words].concat());
+    let locked = add(&[]);
+    assert_eq!(locked.code, 8, "{}", locked.err);
+    assert!(locked.err.contains("--root-passphrase-file"), "{}", locked.err);
+    assert_eq!(add(&["--root-passphrase-file", &wrong]).code, 8);
+    let half = add(&["--root-passphrase-file", &right]);
+    assert_eq!(half.code, 3, "{}", half.err);
+    assert!(half.err.contains("1 of 2 root keys have signed, 2 must"), "{}", half.err);
+    ok(add(&["--root-passphrase-file", &right, "--root-key", &second_root]));
+    assert_eq!(alice.json(&["operator", "list"]).as_array().unwrap().len(), 4);
+}

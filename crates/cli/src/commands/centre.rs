@@ -59,6 +59,7 @@ pub(super) fn print_operators(
     let mut table = Table::new(&["KEY", "MAY", "LABEL"], 2);
     for operator in &centre.operators {
         let may = match &operator.ended {
+            Some(ended) if operator.capabilities == ["node"] => format!("nothing: {ended}"),
             Some(ended) => format!("nothing: {ended}, {}", counts(operator)),
             None => operator.capabilities.join(", "),
         };

@@ -76,7 +76,7 @@ fn add(shell: &mut Shell<'_, '_>, args: &OperatorAdd) -> Result<(), Failure> {
     ));
     let question = format!(
         "Are they the same, and may this node {} for {}?",
-        may.join(", "),
+        may.join(" and "),
         own.state().name
     );
     if !shell.confirm(&question)? {

@@ -311,6 +311,7 @@ fn facts(centre: CentreId, staff: Staff, files: &Files) -> NodeFacts {
         }),
         networks: Arc::new(Networks::default()),
         staff,
+        home_notices: Arc::new(Vec::new),
         notices: Arc::new(RwLock::new(Vec::new())),
         rules: files.source(),
     }
