@@ -4,6 +4,8 @@
 //! look as if it worked.
 //! Spec: docs/OPERATIONS.md, "Configuration".
 
+use std::path::Path;
+
 use baraza_api::{ErrorBody, ErrorCode};
 use baraza_record::CentreId;
 use serde::{Deserialize, Serialize};
@@ -80,7 +82,12 @@ impl Settings {
         let path = home.config();
         let text = std::fs::read_to_string(&path)
             .map_err(|error| home::file_error("cannot read", &path, &error))?;
-        let settings: Self = toml::from_str(&text).map_err(|error| {
+        Self::parse(&text, &path, home)
+    }
+
+    /// Reads the text of a configuration that stands in `path`, of the node in `home`.
+    pub(crate) fn parse(text: &str, path: &Path, home: &Home) -> Result<Self, ErrorBody> {
+        let settings: Self = toml::from_str(text).map_err(|error| {
             ErrorBody::new(ErrorCode::Home, format!("{}: {error}", path.display()))
                 .with_hint("correct the line named, then try again")
         })?;

@@ -59,15 +59,15 @@ pub(crate) fn start(
     let stop = CancellationToken::new();
     let (told, mut listening) = mpsc::channel(16);
     let screening = {
-        let (inputs, reader, centre) =
-            (node.engine.inputs.clone(), node.reader.clone(), settings.centre);
+        let (inputs, reader, ours) =
+            (node.engine.inputs.clone(), node.reader.clone(), node.engine.ours.clone());
         let (effects, handle) = (effects, runtime.handle().clone());
         let events = tell_addresses(events_out, told, &runtime);
         std::thread::Builder::new()
             .name("screen".into())
             .spawn(move || {
                 let _entered = handle.enter();
-                engine::screen_events(events, &inputs, &effects, &reader, centre);
+                engine::screen_events(events, &inputs, &effects, &reader, &ours);
             })
             .expect("the system starts a thread")
     };

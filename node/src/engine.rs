@@ -17,14 +17,15 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 use baraza_protocol::{
     Config, Effect, Input, Service,
     answer::answer,
-    net::{NetEffect, NetEvent},
+    entitle::Ours,
+    net::{NetEffect, NetEvent, Peer},
     policy::{Policy, Trust},
     screen::screen,
-    service::{CallId, ServiceError},
-    store::{Store, StoreRead},
+    service::CallId,
+    store::{FeedHead, Store, StoreError, StoreRead},
     wire::{Answer, Request},
 };
-use baraza_record::CentreId;
+use baraza_record::FeedId;
 use baraza_server::{Call, Load, Loaded};
 use tokio::{
     runtime::Handle,
@@ -61,6 +62,8 @@ pub(crate) struct Engine<S: Store> {
     pub(crate) calls: mpsc::Sender<Call>,
     /// The last change number that was committed.
     pub(crate) changes: watch::Receiver<u64>,
+    /// Who we are to peers, and which networks we belong to.
+    pub(crate) ours: watch::Receiver<Arc<Ours>>,
     thread: JoinHandle<S>,
     stop: CancellationToken,
 }
@@ -73,6 +76,7 @@ struct Loop<S: Store> {
     effects: Option<mpsc::Sender<NetEffect>>,
     replies: BTreeMap<CallId, oneshot::Sender<baraza_protocol::command::Reply>>,
     changes: watch::Sender<u64>,
+    ours: watch::Sender<Arc<Ours>>,
     last_call: CallId,
     load: Load,
     /// What the service was last told of policy and trust.
@@ -81,19 +85,23 @@ struct Loop<S: Store> {
 
 impl<S: Store + Send + 'static> Engine<S> {
     /// Starts the service on a thread of its own; `effects` goes to the network, if there is one.
+    /// `lost` is what the store has lost of its own feeds.
     pub(crate) fn start(
         store: S,
         config: Config,
         effects: Option<mpsc::Sender<NetEffect>>,
+        lost: Vec<(FeedId, FeedHead)>,
         load: Load,
         disk_bytes: Option<u64>,
-    ) -> Result<Self, ServiceError> {
+    ) -> Result<Self, StoreError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
         let (calls, calls_out) = mpsc::channel(CALLS_MAX);
         let (changes, changes_out) = watch::channel(store.last_change());
         let stop = CancellationToken::new();
         let mut service = Service::new(store, config, clock::now())?;
         disk_bytes.into_iter().for_each(|bytes| service.set_disk(bytes));
+        service.set_start(effects.is_some(), lost);
+        let (ours, ours_out) = watch::channel(Arc::clone(service.ours()));
         let mut work = Loop {
             service,
             inputs: inputs_out,
@@ -101,6 +109,7 @@ impl<S: Store + Send + 'static> Engine<S> {
             effects,
             replies: BTreeMap::new(),
             changes,
+            ours,
             last_call: 0,
             load,
             told: None,
@@ -111,7 +120,7 @@ impl<S: Store + Send + 'static> Engine<S> {
             .name("service".into())
             .spawn(move || handle.block_on(work.run(stopping)))
             .expect("the system starts a thread");
-        Ok(Self { inputs, calls, changes: changes_out, thread, stop })
+        Ok(Self { inputs, calls, changes: changes_out, ours: ours_out, thread, stop })
     }
 
     /// Stops the service once it has committed what it was handed, and returns the store.
@@ -184,6 +193,13 @@ impl<S: Store> Loop<S> {
         }
         let last = self.service.store().last_change();
         self.changes.send_if_modified(|known| std::mem::replace(known, last) != last);
+        // Before the reply to whoever changed it: a network that was left is given no more.
+        let ours = self.service.ours();
+        self.ours.send_if_modified(|known| {
+            let news = !Arc::ptr_eq(known, ours);
+            *known = Arc::clone(ours);
+            news
+        });
         while let Some(effect) = self.service.poll_effect() {
             match effect {
                 Effect::Reply { call, reply } => {
@@ -211,12 +227,13 @@ pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
     inputs: &mpsc::Sender<Input>,
     effects: &mpsc::Sender<NetEffect>,
     reader: &R,
-    centre: CentreId,
+    ours: &watch::Receiver<Arc<Ours>>,
 ) {
     let turns = Arc::new(Semaphore::new(ANSWERS_MAX));
     while let Some(event) = events.blocking_recv() {
-        if let NetEvent::Request { ticket, bytes, .. } = &event {
-            let (ticket, bytes, effects) = (*ticket, bytes.clone(), effects.clone());
+        if let NetEvent::Request { peer, ticket, bytes } = &event {
+            let (peer, ticket, bytes) = (*peer, *ticket, bytes.clone());
+            let (effects, ours) = (effects.clone(), Arc::clone(&ours.borrow()));
             let respond = move |answer: Answer| {
                 let _ =
                     effects.blocking_send(NetEffect::Respond { ticket, bytes: answer.encode() });
@@ -226,7 +243,7 @@ pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
                 Ok(turn) => {
                     let reader = reader.clone();
                     Handle::current().spawn_blocking(move || {
-                        respond(answer_bytes(&reader, centre, &bytes));
+                        respond(answer_bytes(&reader, &ours, &peer, &bytes));
                         drop(turn);
                     });
                 }
@@ -238,9 +255,9 @@ pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
     }
 }
 
-fn answer_bytes(reader: &impl StoreRead, centre: CentreId, bytes: &[u8]) -> Answer {
+fn answer_bytes(reader: &impl StoreRead, ours: &Ours, peer: &Peer, bytes: &[u8]) -> Answer {
     let Ok(request) = Request::decode(bytes) else { return Answer::Unknown };
-    answer(reader, centre, &request).unwrap_or_else(|error| {
+    answer(reader, ours, peer, &request).unwrap_or_else(|error| {
         tracing::error!(%error, "a peer's request could not be answered");
         Answer::Busy
     })

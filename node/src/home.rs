@@ -53,6 +53,16 @@ impl Home {
         self.0.join("trust.toml")
     }
 
+    /// Keys of the networks that were made here.
+    pub(crate) fn networks(&self) -> PathBuf {
+        self.0.join("networks")
+    }
+
+    /// The networks that the node belongs to, with their secrets.
+    pub(crate) fn networks_file(&self) -> PathBuf {
+        self.0.join("networks.toml")
+    }
+
     pub(crate) fn drafts(&self) -> PathBuf {
         self.0.join("drafts")
     }
@@ -60,6 +70,16 @@ impl Home {
     /// What people of this machine did.
     pub(crate) fn staff_log(&self) -> PathBuf {
         self.0.join("staff.log")
+    }
+
+    /// When the last backup was made: milliseconds since 1970, as text.
+    pub(crate) fn last_backup(&self) -> PathBuf {
+        self.0.join("last-backup")
+    }
+
+    /// The request to be added to the centre that a node joins.
+    pub(crate) fn enrolment(&self) -> PathBuf {
+        self.0.join("enrolment.json")
     }
 
     /// Names the recovery folder until its owner has put it away.

@@ -10,25 +10,31 @@ use std::{
 
 use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, Problem, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Ready, RepairReport,
-    StartOptions,
+    BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
+    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, StartOptions,
 };
 use baraza_protocol::{
     erasure,
     store::{Store, StoreRead},
 };
-use baraza_record::sign::Domain;
+use baraza_record::{
+    PublicKey,
+    sign::{Domain, Signature},
+};
 use baraza_store::{CheckLevel, CheckReport, LedgerReader, LedgerStore, Options};
 use tokio::runtime::Runtime;
 
 use crate::{
+    backup, ceremony,
     client::{LocalClient, SocketClient},
     config::Settings,
-    daemon, demo,
+    daemon, demo, enrol,
     home::{self, Home},
     indexer, init,
     keys::{self, KeyError},
     node::{self, Node, Purpose},
+    recovery, restore,
 };
 
 /// The program around the command line.
@@ -128,18 +134,30 @@ impl Host for Program {
         Ok(RepairReport { steps, records: store.counts().records, lost: checked.problems })
     }
 
+    fn backup(&self, home: &Path, path: &Path) -> Result<BackupReport, ErrorBody> {
+        backup::backup(&Home::new(home), path)
+    }
+
+    fn restore(&self, home: &Path, options: RestoreOptions) -> Result<RestoreReport, ErrorBody> {
+        restore::restore(&Home::new(home), options)
+    }
+
+    fn last_backup(&self, home: &Path) -> Option<u64> {
+        backup::last(&Home::new(home))
+    }
+
     fn confirm_recovery(&self, home: &Path) -> Result<(), ErrorBody> {
         let home = Home::new(home);
         home.require()?;
         let note = home.recovery_note();
         if let Ok(folder) = fs::read_to_string(&note)
-            && Path::new(&folder).join("next-key.pem").exists()
+            && recovery::has_keys(Path::new(&folder))
         {
             return Err(ErrorBody::new(
                 ErrorCode::Home,
-                format!("the recovery key is still in {folder}"),
+                format!("there are still keys in {folder}"),
             )
-            .with_hint("move that folder off this machine first"));
+            .with_hint("print the sheets and move the folder off this machine first"));
         }
         match fs::remove_file(&note) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -147,6 +165,56 @@ impl Host for Program {
             }
             _ => Ok(()),
         }
+    }
+
+    fn join(&self, home: &Path, options: JoinOptions) -> Result<JoinReport, ErrorBody> {
+        ceremony::join(&Home::new(home), options)
+    }
+
+    fn read_enrolment(&self, file: &Path) -> Result<Enrolment, ErrorBody> {
+        enrol::read(file)
+    }
+
+    fn public_key(
+        &self,
+        home: &Path,
+        key: KeyAt<'_>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<PublicKey, ErrorBody> {
+        Ok(ceremony::key(&Home::new(home), key, passphrase)?.public())
+    }
+
+    fn sign_event(
+        &self,
+        home: &Path,
+        key: KeyAt<'_>,
+        passphrase: Option<&Passphrase>,
+        event: &[u8],
+    ) -> Result<(PublicKey, Signature), ErrorBody> {
+        ceremony::sign(&Home::new(home), key, passphrase, event)
+    }
+
+    fn new_keys(
+        &self,
+        home: &Path,
+        name: &str,
+        plan: KeyPlan,
+        recovery: Option<&Path>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<NewKeys, ErrorBody> {
+        ceremony::new_keys(&Home::new(home), name, plan, recovery, passphrase)
+    }
+
+    fn new_operator(
+        &self,
+        home: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(PublicKey, PublicKey), ErrorBody> {
+        ceremony::new_operator(&Home::new(home), passphrase)
+    }
+
+    fn settle_keys(&self, home: &Path, in_force: &[PublicKey]) -> Result<bool, ErrorBody> {
+        ceremony::settle(&Home::new(home), in_force)
     }
 
     fn sign_erasure(

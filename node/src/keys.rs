@@ -97,11 +97,20 @@ fn encrypt(pair: &KeypairBytes, passphrase: &str) -> pkcs8::Result<Zeroizing<Str
 /// Reads a key from its file.
 pub(crate) fn load(path: &Path, passphrase: Option<&str>) -> Result<SecretKey, KeyError> {
     let content = Zeroizing::new(home::read_private_file(path).map_err(KeyError::File)?);
+    parse(&content, path, passphrase)
+}
+
+/// Reads a key from the content of its file.
+pub(crate) fn parse(
+    content: &[u8],
+    path: &Path,
+    passphrase: Option<&str>,
+) -> Result<SecretKey, KeyError> {
     let damaged = || {
         let what = format!("{} is not a PKCS#8 key in PEM form", path.display());
         KeyError::File(ErrorBody::new(ErrorCode::Home, what))
     };
-    let pem = std::str::from_utf8(&content).map_err(|_| damaged())?;
+    let pem = std::str::from_utf8(content).map_err(|_| damaged())?;
     let pair = match (pem.contains("BEGIN ENCRYPTED PRIVATE KEY"), passphrase) {
         (false, _) => KeypairBytes::from_pkcs8_pem(pem).map_err(|_| damaged())?,
         (true, None) => return Err(KeyError::Passphrase),

@@ -5,6 +5,8 @@
 //! `crates/protocol/src/ingest.rs` decides its place, `crates/store/src/write.rs` keeps it.
 //! Spec: docs/ARCHITECTURE.md.
 
+mod backup;
+mod ceremony;
 mod client;
 mod clock;
 mod config;
@@ -12,13 +14,17 @@ mod daemon;
 mod demo;
 mod drafts;
 mod engine;
+mod enrol;
 mod home;
 mod host;
 mod indexer;
 mod init;
 mod interests;
 mod keys;
+mod networks;
 mod node;
+mod recovery;
+mod restore;
 mod rules;
 mod sockets;
 mod staff;

@@ -11,9 +11,9 @@ use baraza_protocol::{
     Config, Input,
     index::Index,
     net::{NetEffect, Peer},
-    store::{Store, StoreRead},
+    store::{FeedHead, Store, StoreRead},
 };
-use baraza_record::SecretKey;
+use baraza_record::{FeedId, SecretKey};
 use baraza_search::TantivyIndex;
 use baraza_server::{
     App, Defaults, NodeFacts, RulesSource, ServiceHandle, Staff, UnlockError, router,
@@ -29,6 +29,7 @@ use crate::{
     home::Home,
     indexer, init,
     keys::{self, KeyError},
+    networks::Networks,
     rules,
     staff_log::Log,
 };
@@ -39,6 +40,8 @@ pub(crate) struct OpenStore {
     pub(crate) warnings: Vec<Warning>,
     /// Why the operator key may not sign.
     pub(crate) key_blocked: Option<String>,
+    /// What the store has lost of its own feeds.
+    pub(crate) lost: Vec<(FeedId, FeedHead)>,
 }
 
 /// What a node is opened for.
@@ -66,22 +69,26 @@ impl Node {
         settings: &Settings,
         purpose: Purpose,
     ) -> Result<Self, ErrorBody> {
-        let OpenStore { store, mut warnings, key_blocked } = open_store(home)?;
-        warnings.extend(recovery_warning(home));
+        let OpenStore { store, warnings, key_blocked, lost } = open_store(home)?;
         let reader = store.reader();
         let node_key = SecretKey::from_seed(*init::node_seed(home)?);
         let daemon = purpose.effects.is_some();
+        let networks = Arc::new(Networks::load(home)?);
+        let mut bootstrap = purpose.bootstrap;
+        bootstrap.extend(networks.addresses());
         let config = Config {
             centre: settings.centre,
             node: node_key.public(),
             seed: *keys::random(),
-            bootstrap: purpose.bootstrap,
+            bootstrap,
+            networks: networks.memberships(),
             key_blocked,
         };
         let source = rules::open(home)?;
         let disk = rustix::fs::statvfs(home.path()).ok();
         let disk_bytes = disk.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize));
-        let engine = Engine::start(store, config, purpose.effects, source.loader(), disk_bytes)
+        let load = source.loader();
+        let engine = Engine::start(store, config, purpose.effects, lost, load, disk_bytes)
             .map_err(|error| ErrorBody::new(ErrorCode::Store, error.to_string()))?;
         let index = TantivyIndex::open(&home.index()).map_err(|error| {
             ErrorBody::new(ErrorCode::Store, error.to_string()).with_hint(format!(
@@ -90,7 +97,8 @@ impl Node {
             ))
         })?;
         let index = Arc::new(index);
-        let facts = facts(home, settings, daemon, warnings, engine.inputs.clone(), source)?;
+        let inputs = engine.inputs.clone();
+        let facts = facts(home, settings, daemon, warnings, networks, inputs, source)?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -156,7 +164,8 @@ pub(crate) fn open_store(home: &Home) -> Result<OpenStore, ErrorBody> {
         .into_iter()
         .map(|message| Warning { message, hint: "baraza check".into() })
         .collect();
-    Ok(OpenStore { store, warnings, key_blocked: key_blocked(&report.own_heads) })
+    let key_blocked = key_blocked(&report.own_heads);
+    Ok(OpenStore { store, warnings, key_blocked, lost: report.own_heads.lost })
 }
 
 /// Says in words what opening a store found and did that an operator should know.
@@ -212,8 +221,8 @@ pub(crate) fn open_error(home: &Home, error: &OpenError) -> ErrorBody {
 fn recovery_warning(home: &Home) -> Option<Warning> {
     let folder = std::fs::read_to_string(home.recovery_note()).ok()?;
     Some(Warning {
-        message: format!("the recovery key in {folder} has not been put away"),
-        hint: "move that folder off this machine, then: baraza status --recovery-stored".into(),
+        message: format!("the recovery keys in {folder} have not been put away"),
+        hint: "give each key to its keeper and delete the folder, then: baraza status --recovery-stored".into(),
     })
 }
 
@@ -222,6 +231,7 @@ fn facts(
     settings: &Settings,
     daemon: bool,
     warnings: Vec<Warning>,
+    networks: Arc<Networks>,
     inputs: mpsc::Sender<Input>,
     rules: RulesSource,
 ) -> Result<NodeFacts, ErrorBody> {
@@ -256,8 +266,13 @@ fn facts(
         peer_id_text,
         parse_peer,
         unlock: Arc::new(unlock),
+        networks,
         staff,
         notices,
+        home_notices: {
+            let home = home.clone();
+            Arc::new(move || recovery_warning(&home).into_iter().collect())
+        },
         rules,
     })
 }

@@ -23,7 +23,7 @@ use crate::clock;
 const LOG_BYTES_MAX: u64 = 1_024 * 1_024;
 
 /// Files that are kept besides the one that is written.
-const LOG_FILES_MAX: usize = 9;
+pub(crate) const LOG_FILES_MAX: usize = 9;
 
 /// The log of a home.
 pub(crate) struct Log {

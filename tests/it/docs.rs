@@ -8,10 +8,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use baraza_api::{CheckReply, Client, ErrorBody, ErrorCode, RootSignature};
 use baraza_cli::{
-    DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Ready, RepairReport,
-    Screen, StartOptions, run_on,
+    BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
+    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
 };
-use baraza_record::Timestamp;
+use baraza_record::{PublicKey, Timestamp, sign::Signature};
 
 use crate::{
     tidy::assert_none,
@@ -248,6 +249,18 @@ impl Host for Nowhere {
         self.refuse()
     }
 
+    fn backup(&self, _: &Path, _: &Path) -> Result<BackupReport, ErrorBody> {
+        self.refuse()
+    }
+
+    fn restore(&self, _: &Path, _: RestoreOptions) -> Result<RestoreReport, ErrorBody> {
+        self.refuse()
+    }
+
+    fn last_backup(&self, _: &Path) -> Option<u64> {
+        None
+    }
+
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {
         self.refuse()
     }
@@ -257,6 +270,56 @@ impl Host for Nowhere {
     }
 
     fn demo(&self, _: DemoOptions, _: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {
+        self.refuse()
+    }
+
+    fn join(&self, _: &Path, _: JoinOptions) -> Result<JoinReport, ErrorBody> {
+        self.refuse()
+    }
+
+    fn read_enrolment(&self, _: &Path) -> Result<Enrolment, ErrorBody> {
+        self.refuse()
+    }
+
+    fn public_key(
+        &self,
+        _: &Path,
+        _: KeyAt<'_>,
+        _: Option<&Passphrase>,
+    ) -> Result<PublicKey, ErrorBody> {
+        self.refuse()
+    }
+
+    fn sign_event(
+        &self,
+        _: &Path,
+        _: KeyAt<'_>,
+        _: Option<&Passphrase>,
+        _: &[u8],
+    ) -> Result<(PublicKey, Signature), ErrorBody> {
+        self.refuse()
+    }
+
+    fn new_keys(
+        &self,
+        _: &Path,
+        _: &str,
+        _: KeyPlan,
+        _: Option<&Path>,
+        _: Option<&Passphrase>,
+    ) -> Result<NewKeys, ErrorBody> {
+        self.refuse()
+    }
+
+    fn new_operator(
+        &self,
+        _: &Path,
+        _: Option<&Passphrase>,
+    ) -> Result<(PublicKey, PublicKey), ErrorBody> {
+        self.refuse()
+    }
+
+    fn settle_keys(&self, _: &Path, _: &[PublicKey]) -> Result<bool, ErrorBody> {
         self.refuse()
     }
 }

@@ -45,6 +45,9 @@ pub struct DraftView {
     /// Id, or a prefix of one, of the version that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revises: Option<String>,
+    /// For whom it is, as its author wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// Id of the record that a retraction withdraws.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,

@@ -28,15 +28,29 @@ pub struct IdentifyReply {
     pub new: bool,
 }
 
+/// A record as people recognise it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedRecord {
+    /// Id.
+    pub id: RecordId,
+    /// Position in its feed.
+    pub seq: Seq,
+    /// Its title; empty if its body is not held.
+    pub title: String,
+    /// Author's time.
+    pub created_ms: u64,
+}
+
 /// One branch of a feed that forks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchView {
     /// First record that stands on this branch alone.
     pub record: RecordId,
-    /// Its title; empty if its body is not held.
-    pub title: String,
     /// How many records of the branch are held here.
     pub held: u64,
+    /// The first of them, oldest first: at most 100.
+    #[serde(default)]
+    pub records: Vec<FeedRecord>,
 }
 
 /// A feed of a centre.
@@ -54,6 +68,9 @@ pub struct FeedView {
     pub record: RecordId,
     /// Last position that is held.
     pub held: Seq,
+    /// The last records that are admitted, newest first: at most 10.
+    #[serde(default)]
+    pub last: Vec<FeedRecord>,
     /// First position at which two records are held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Seq>,

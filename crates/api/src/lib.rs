@@ -7,6 +7,7 @@
 mod drafts;
 mod error;
 mod identity;
+mod networks;
 mod records;
 mod staff;
 mod transport;
@@ -18,22 +19,27 @@ pub use drafts::{
     ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
 };
 pub use error::{ErrorBody, ErrorCode};
-pub use identity::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
+pub use identity::{
+    BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
+};
+pub use networks::{
+    CreateNetwork, CreatedNetwork, Invitation, InvitationView, NetworkView, NetworksReply,
+};
 pub use records::{
-    DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem, PublishReply,
-    PublishRequest, Published, RecordSummary, RecordView, RetractRequest, RootSignature, RowReport,
-    SearchReply, SeriesView, Standing, VersionView,
+    AudienceView, DraftBody, ErasureView, Filter, HitView, Holders, ListReply, Problem,
+    PublishReply, PublishRequest, Published, RecordSummary, RecordView, RetractRequest,
+    RootSignature, RowReport, SearchReply, SeriesView, Standing, VersionView,
 };
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use trust::{
-    AccreditRequest, Explanation, InterestsView, OverrideView, PolicyView, QuarantineRelease, QuarantineReply,
-    QuarantinedCentre, QuotasView, Released, StatementView, TrustReply, TrustRequest,
-    TrustedNation, UntrustRequest,
+    AccreditRequest, Explanation, InterestsView, OverrideView, PolicyView, QuarantineRelease,
+    QuarantineReply, QuarantinedCentre, QuotasView, Released, StatementView, TrustReply,
+    TrustRequest, TrustedNation, UntrustRequest,
 };
 pub use views::{
-    CentreView, CheckReply, DialRequest, EventView, Imported, ListCentres, LogState, OperatorView,
-    PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
+    OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
 
 /// Most bytes of a request or reply body (4 MiB).

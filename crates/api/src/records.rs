@@ -2,7 +2,7 @@
 //!
 //! Spec: docs/OPERATIONS.md, "API".
 
-use baraza_record::{CentreId, PublicKey, RecordId};
+use baraza_record::{CentreId, NetworkId, PublicKey, RecordId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,6 +17,10 @@ pub struct DraftBody {
     /// Id, or a unique prefix of one, of the version that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revises: Option<String>,
+    /// For whom it is: `public`, `network:NAME` or `centres:ID,ID`. Absent: everybody or, for a
+    /// new version, whom the earlier one is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// Fields of the kind; the centre's defaults fill contact, licence and countries.
     pub body: Map<String, Value>,
     /// Where it came from, for messages: file name and line or row.
@@ -72,6 +76,9 @@ pub struct Published {
     pub source: String,
     /// How many others hold it.
     pub holders: Holders,
+    /// How long it waited until a peer had said how far this node's own feed goes, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_ms: u64,
 }
 
 /// Reply to [`PublishRequest`].
@@ -149,6 +156,25 @@ pub enum Standing {
     Unreadable,
 }
 
+/// For whom a record is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum AudienceView {
+    /// Everybody.
+    #[default]
+    Public,
+    /// The members of a network.
+    Network {
+        /// Which.
+        id: NetworkId,
+    },
+    /// Named centres and the publisher's own.
+    Centres {
+        /// Which.
+        centres: Vec<CentreId>,
+    },
+}
+
 /// A record in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSummary {
@@ -178,6 +204,9 @@ pub struct RecordSummary {
     /// How its publisher stands with the nations trusted here, in words.
     #[serde(default)]
     pub accreditation: String,
+    /// For whom it is.
+    #[serde(default)]
+    pub audience: AudienceView,
 }
 
 /// One version of a record.
@@ -319,4 +348,8 @@ pub struct SearchReply {
     pub hits: Vec<HitView>,
     /// Changes of the store that the index does not cover yet.
     pub behind: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

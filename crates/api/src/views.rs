@@ -2,10 +2,10 @@
 //!
 //! Spec: docs/OPERATIONS.md, "API".
 
-use baraza_record::{CentreId, EventId, PublicKey};
+use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId, Seq};
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, StatementView};
+use crate::{NetworkView, Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct StatusView {
     pub centre_name: String,
     /// Our peer id in libp2p's text form.
     pub peer_id: String,
+    /// Our node key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_key: Option<PublicKey>,
+    /// Our operator key; unknown while it is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_key: Option<PublicKey>,
     /// Whether a daemon answers, rather than the command line by itself.
     pub daemon: bool,
     /// Addresses on which peers reach us.
@@ -53,8 +59,11 @@ pub struct StatusView {
     pub peers_known: usize,
     /// Catch-up sessions under way.
     pub sessions: usize,
-    /// Digest of all that is admitted: equal on two nodes that hold the same set.
+    /// Digest of all that is for everybody: equal on two nodes that hold the same set.
     pub set_digest: String,
+    /// The networks that this node belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<NetworkView>,
     /// When we last agreed with a peer on everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed_ms: Option<u64>,
@@ -143,6 +152,9 @@ pub struct Imported {
     /// Records that the policy of this node declines.
     #[serde(default)]
     pub declined: u64,
+    /// Records that are for others than this node, and are not kept.
+    #[serde(default)]
+    pub foreign: u64,
 }
 
 /// An operator key of a centre.
@@ -157,6 +169,20 @@ pub struct OperatorView {
     /// `retired` or `compromised`, if it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// If it has ended: how far its feeds count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub horizons: Vec<HorizonView>,
+}
+
+/// How far a feed of an ended key counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HorizonView {
+    /// Which feed.
+    pub feed: FeedId,
+    /// Last position that counts.
+    pub seq: Seq,
+    /// Id of the record there.
+    pub record: RecordId,
 }
 
 /// Whether an identity log can go on.

@@ -4,6 +4,9 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod backup;
+mod ceremony;
+mod network;
 mod staff;
 mod who;
 
@@ -12,6 +15,12 @@ use std::path::PathBuf;
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+pub(crate) use backup::{Backup, Restore};
+pub(crate) use ceremony::{
+    Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
+    Rotate, Sign,
+};
+pub(crate) use network::{Join, Leave, Network, NetworkCreate};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
 
@@ -34,6 +43,8 @@ Exit codes:
   9  done in part: see what was printed";
 
 const NARROWING: &str = "Narrowing (several values, separated by commas, are alternatives)";
+
+const JOINING: &str = "Another node of a centre";
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -114,11 +125,21 @@ pub(crate) enum Command {
     /// Write or read bundles: records in a file, for where there is no network
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Make networks, and invite others to them
+    #[command(subcommand)]
+    Network(Network),
+    /// Enter a network by invitation
+    Join(Join),
+    /// Leave a network
+    Leave(Leave),
     /// Check files without a node: who signed what is in them
     Verify(Verify),
-    /// Show centres
+    /// Show centres; change, recover and close your own
     #[command(subcommand)]
     Centre(Centre),
+    /// Say who acts for your centre
+    #[command(subcommand)]
+    Operator(Operator),
     /// Speak for a nation: accredit centres
     #[command(subcommand)]
     Nation(Nation),
@@ -131,6 +152,10 @@ pub(crate) enum Command {
     /// See and release what waits because nobody vouches for its centre
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Write all that this node holds to a file, without its keys
+    Backup(Backup),
+    /// Make a new home from a backup, with new keys
+    Restore(Restore),
     /// Read the store and report what is wrong
     Check(Check),
     /// Rebuild what can be rebuilt from the ledger
@@ -177,6 +202,17 @@ pub(crate) struct Init {
     pub(crate) no_mdns: bool,
     #[command(flatten)]
     pub(crate) addresses: Addresses,
+    #[command(flatten)]
+    pub(crate) keys: KeyNumbers,
+    /// Make another node of this centre, by its id; whoever has its root key must add it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["name", "recovery"], help_heading = JOINING)]
+    pub(crate) join_centre: Option<String>,
+    /// What the centre calls the node; never a person's name
+    #[arg(long, default_value = "second node", help_heading = JOINING)]
+    pub(crate) label: String,
+    /// Where the request to be added goes; into the home if left out
+    #[arg(long, value_name = "FILE", requires = "join_centre", help_heading = JOINING)]
+    pub(crate) request: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -232,6 +268,9 @@ pub(crate) struct Publish {
     /// Kind of drafts that name none
     #[arg(long, value_parser = kinds())]
     pub(crate) kind: Option<String>,
+    /// Audience of drafts that name none: public, network:NAME or centres:ID,ID
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: Option<String>,
     /// Check only
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -355,6 +394,9 @@ pub(crate) struct List {
     /// Most records
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
+    /// Only those for this audience: public, network:NAME or centres:ID,ID
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(crate) audience: Option<String>,
     #[command(flatten)]
     pub(crate) narrow: Narrow,
 }
@@ -379,10 +421,13 @@ pub(crate) struct Sync {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bundle {
-    /// Write all public records to a file
+    /// Write records to a file: all public ones, or what somebody is entitled to
     Create {
         /// File to write
         file: PathBuf,
+        /// For whom: a centre's id, or network:NAME; absent: for everybody
+        #[arg(long = "for", value_name = "WHOM")]
+        whom: Option<String>,
     },
     /// Take the records of files
     Import {
@@ -413,6 +458,18 @@ pub(crate) enum Centre {
         /// Id of the centre, or the beginning of it
         id: Option<String>,
     },
+    /// Give your centre new root keys and next keys, by its next keys
+    Rotate(Rotate),
+    /// Give your centre new keys after the loss of those in use, by its next keys
+    Recover(Recover),
+    /// Close your centre for good, by its next keys: what it published stays
+    Close(NextKeys),
+    /// Sign a request as a custodian; needs neither a node nor a home
+    Sign(Sign),
+    /// Put what custodians signed together, and hand it in
+    Assemble(Assemble),
+    /// Choose which branch of a forked feed of yours goes on
+    Resume(Resume),
 }
 
 #[derive(Debug, Args)]

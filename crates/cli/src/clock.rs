@@ -22,7 +22,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Returns `ms` as a day: `2026-03-01`.
-pub(crate) fn day(ms: u64) -> String {
+pub fn day(ms: u64) -> String {
     let (year, month, day) = civil(ms / DAY_MS);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -8,7 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use baraza_api::{CheckReply, Client, ErrorBody, Problem, RootSignature};
-use baraza_record::{CentreId, RecordId};
+use baraza_identity::KeySet;
+use baraza_record::{CentreId, PublicKey, RecordId, sign::Signature};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -32,8 +33,10 @@ pub struct InitOptions {
     pub contact: Option<String>,
     /// Where the recovery keys go; the host's choice if absent.
     pub recovery: Option<PathBuf>,
-    /// Protects the operator key; none leaves it readable to whoever reads the file.
+    /// Protects the keys; none leaves them readable to whoever reads the files.
     pub passphrase: Option<Passphrase>,
+    /// Keys that change the identity, and those that replace them.
+    pub keys: KeyPlan,
     /// Whether nodes of the local network are looked for.
     pub mdns: bool,
     /// Multiaddrs on which peers are accepted; the default ones if empty.
@@ -54,6 +57,116 @@ pub struct InitReport {
     /// The node's folder.
     pub home: PathBuf,
     /// Folder with the recovery keys, which must not stay on this machine.
+    pub recovery: PathBuf,
+}
+
+/// How many keys change a centre's identity, how many replace them, and how these are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPlan {
+    /// Root keys, 1 to 16.
+    pub root_keys: u8,
+    /// How many of them sign a change.
+    pub root_threshold: u8,
+    /// Next keys, 1 to 16.
+    pub next_keys: u8,
+    /// How many of them sign a rotation.
+    pub next_threshold: u8,
+    /// How next keys are written down.
+    pub seal: Seal,
+}
+
+/// How a next key is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// A key file, encrypted if there is a passphrase.
+    File,
+    /// A sheet with 24 words, to be printed and deleted.
+    Words,
+}
+
+impl Default for KeyPlan {
+    /// One root key; three next keys, of which two sign.
+    fn default() -> Self {
+        let (root_keys, root_threshold, next_keys, next_threshold) = (1, 1, 3, 2);
+        Self { root_keys, root_threshold, next_keys, next_threshold, seal: Seal::File }
+    }
+}
+
+/// How a node is made that is to act for a centre that exists.
+#[derive(Debug)]
+pub struct JoinOptions {
+    /// The centre.
+    pub centre: CentreId,
+    /// What the centre calls the node; never a person's name.
+    pub label: String,
+    /// BCP 47 tag of the language in which it usually writes.
+    pub language: String,
+    /// SPDX identifier of the licence under which it usually publishes.
+    pub licence: String,
+    /// Mailbox of an office.
+    pub contact: Option<String>,
+    /// Country as code or name, for drafts.
+    pub country: Option<String>,
+    /// Protects the operator key.
+    pub passphrase: Option<Passphrase>,
+    /// Whether nodes of the local network are looked for.
+    pub mdns: bool,
+    /// Multiaddrs on which peers are accepted; the default ones if empty.
+    pub listen: Vec<String>,
+    /// Multiaddrs of peers that are dialled at every start.
+    pub bootstrap: Vec<String>,
+    /// Where the request goes; inside the home if absent.
+    pub request: Option<PathBuf>,
+}
+
+/// A request of new keys to act for a centre. Both keys have signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Enrolment {
+    /// The centre.
+    pub centre: CentreId,
+    /// Key that is to sign records.
+    pub operator: PublicKey,
+    /// Key of the node's connections.
+    pub node: PublicKey,
+    /// What the centre calls the node.
+    pub label: String,
+    /// Words to compare, for example by telephone.
+    pub words: String,
+}
+
+/// What [`Host::join`] made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JoinReport {
+    /// What it asks for.
+    #[serde(flatten)]
+    pub enrolment: Enrolment,
+    /// Peer id of the node in libp2p's text form.
+    pub peer_id: String,
+    /// The node's folder.
+    pub home: PathBuf,
+    /// File with the request.
+    pub request: PathBuf,
+}
+
+/// Where a secret key is.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyAt<'a> {
+    /// The root key of the home.
+    Root,
+    /// A key file, or a sheet with words.
+    File(&'a Path),
+    /// 24 words that somebody typed.
+    Words(&'a Passphrase),
+}
+
+/// Keys that [`Host::new_keys`] made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewKeys {
+    /// The public halves.
+    pub keys: KeySet,
+    /// Files of the new root keys; the home's is in use once [`Host::settle_keys`] says so.
+    pub root_files: Vec<PathBuf>,
+    /// Folder with the new next keys.
     pub recovery: PathBuf,
 }
 
@@ -105,6 +218,73 @@ pub struct RepairReport {
     pub records: u64,
     /// What could not be repaired; `field` is where.
     pub lost: Vec<Problem>,
+}
+
+/// What [`Host::backup`] wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    /// The file.
+    pub file: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Records in it; a fork's and those without authority are among them.
+    pub records: u64,
+    /// Identity events in it.
+    pub identities: u64,
+    /// Files of the node in it.
+    pub files: Vec<String>,
+    /// Files of the node that could not be taken.
+    pub files_left_out: Vec<String>,
+    /// Damaged parts of the ledger.
+    pub damaged: u64,
+    /// Parts of the ledger that only a newer version knows.
+    pub unknown: u64,
+    /// Segments of the ledger that are gone.
+    pub segments_lost: u64,
+    /// When the last backup before this one was made, in milliseconds since 1970.
+    pub previous_ms: Option<u64>,
+}
+
+/// How a home is made from a backup.
+#[derive(Debug)]
+pub struct RestoreOptions {
+    /// The backup.
+    pub file: PathBuf,
+    /// What the centre calls the node; never a person's name.
+    pub label: String,
+    /// Protects the new operator key.
+    pub passphrase: Option<Passphrase>,
+}
+
+/// What [`Host::restore`] made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestoreReport {
+    /// Id of the centre.
+    pub centre: CentreId,
+    /// Its name, if its log was in the backup.
+    pub name: String,
+    /// Peer id of the node in libp2p's text form; a new one.
+    pub peer_id: String,
+    /// The node's folder.
+    pub home: PathBuf,
+    /// When the backup was made, in milliseconds since 1970; 0 if it no longer says so.
+    pub made_ms: u64,
+    /// Records in the store.
+    pub records: u64,
+    /// Frames that are whole and were refused as not authentic, or lost what proves them.
+    pub rejected: u64,
+    /// Files of the node that were restored.
+    pub files: Vec<String>,
+    /// Files that were damaged and are not restored.
+    pub files_broken: Vec<String>,
+    /// Damaged parts of the backup.
+    pub damaged: u64,
+    /// Whether the backup was whole.
+    pub complete: bool,
+    /// The request to let the new keys act for the centre.
+    pub request: PathBuf,
+    /// Words to compare with those of the request.
+    pub words: String,
 }
 
 /// How the demonstration runs.
@@ -177,12 +357,105 @@ pub trait Host {
     /// `Home` if a daemon holds it, `Store` or `DiskFull` if that fails.
     fn repair(&self, home: &Path) -> Result<RepairReport, ErrorBody>;
 
+    /// Writes all that the node of `home` holds to a file, without its keys. A daemon may run.
+    ///
+    /// # Errors
+    ///
+    /// `Home` if there is no node, `Invalid` for a path that cannot be used, `Store` if reading
+    /// or writing fails; nothing is left behind then.
+    fn backup(&self, home: &Path, path: &Path) -> Result<BackupReport, ErrorBody>;
+
+    /// Makes a new home from a backup, with new keys.
+    ///
+    /// # Errors
+    ///
+    /// `Home` if there is something at `home`, `Invalid` if the file is no backup; nothing is
+    /// left behind then.
+    fn restore(&self, home: &Path, options: RestoreOptions) -> Result<RestoreReport, ErrorBody>;
+
+    /// Returns when the last backup of `home` was made, in milliseconds since 1970.
+    fn last_backup(&self, home: &Path) -> Option<u64>;
+
     /// Notes that the recovery folder has been put away.
     ///
     /// # Errors
     ///
     /// `Home` if there is none.
     fn confirm_recovery(&self, home: &Path) -> Result<(), ErrorBody>;
+
+    /// Makes a node in `home` that is to act for a centre that exists, and its request.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    fn join(&self, home: &Path, options: JoinOptions) -> Result<JoinReport, ErrorBody>;
+
+    /// Reads and verifies the request of a new node.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is none, is damaged, or was changed.
+    fn read_enrolment(&self, file: &Path) -> Result<Enrolment, ErrorBody>;
+
+    /// Returns the public half of a key.
+    ///
+    /// # Errors
+    ///
+    /// `Locked` if the passphrase is absent or does not fit, `NotFound` if there is no such
+    /// file, `Invalid` if what is there is no key.
+    fn public_key(
+        &self,
+        home: &Path,
+        key: KeyAt<'_>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<PublicKey, ErrorBody>;
+
+    /// Signs the bytes of an identity event.
+    ///
+    /// # Errors
+    ///
+    /// As [`public_key`](Self::public_key).
+    fn sign_event(
+        &self,
+        home: &Path,
+        key: KeyAt<'_>,
+        passphrase: Option<&Passphrase>,
+        event: &[u8],
+    ) -> Result<(PublicKey, Signature), ErrorBody>;
+
+    /// Makes root keys and next keys for a rotation of the centre called `name`: a root key
+    /// beside that of the home, the rest in the folder `recovery` or one of the host's choice.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` for a plan outside its limits, `Home` if they cannot be written.
+    fn new_keys(
+        &self,
+        home: &Path,
+        name: &str,
+        plan: KeyPlan,
+        recovery: Option<&Path>,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<NewKeys, ErrorBody>;
+
+    /// Makes an operator key and a node key beside those of the home; returns both.
+    ///
+    /// # Errors
+    ///
+    /// `Home` if they cannot be written.
+    fn new_operator(
+        &self,
+        home: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(PublicKey, PublicKey), ErrorBody>;
+
+    /// Puts keys that were made before in the place of the home's, if they are among those in
+    /// force. Returns whether a running node must be started anew to have them.
+    ///
+    /// # Errors
+    ///
+    /// `Home` if that fails.
+    fn settle_keys(&self, home: &Path, in_force: &[PublicKey]) -> Result<bool, ErrorBody>;
 
     /// Signs for the erasure of a record with a root key.
     ///

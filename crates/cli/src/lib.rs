@@ -6,6 +6,7 @@
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
 mod args;
+mod ceremony;
 mod clock;
 mod commands;
 mod error;
@@ -22,9 +23,11 @@ use clap::Parser;
 
 use crate::{args::Arguments, error::Failure, shell::Shell};
 
+pub use clock::day;
 pub use host::{
-    DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Passphrase, Ready,
-    RepairReport, StartOptions,
+    BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions, InitReport,
+    JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Seal, StartOptions,
 };
 pub use safe::Safe;
 pub use screen::{Answers, Screen};

@@ -80,6 +80,18 @@ impl<'a, 'b> Shell<'a, 'b> {
         }
     }
 
+    /// Tells what a person must see before a question is answered, also with `--quiet`.
+    pub(crate) fn tell(&mut self, text: impl Display) {
+        if !(self.yes && (self.quiet || self.json)) {
+            let _ = writeln!(self.screen.err, "{text}");
+        }
+    }
+
+    /// Returns whether every question is answered with yes.
+    pub(crate) fn yes(&self) -> bool {
+        self.yes
+    }
+
     /// Returns whether the person wants `question` done.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
         self.confirm_or(question, "this cannot be undone and there is no terminal to ask on")
@@ -113,6 +125,11 @@ impl<'a, 'b> Shell<'a, 'b> {
     pub(crate) fn ask_secret(&mut self, question: &str) -> Result<Option<Passphrase>, Failure> {
         let Some(answers) = self.screen.answers.as_mut() else { return Ok(None) };
         answers.secret(question).map(Some).map_err(|error| no_answer(&error))
+    }
+
+    /// Asks for words that are shown while they are typed; none if there is nobody to ask.
+    pub(crate) fn ask_words(&mut self, question: &str) -> Result<Option<Passphrase>, Failure> {
+        Ok(self.ask(question)?.map(Zeroizing::new))
     }
 
     /// Draws how far long work is; invisible without a terminal.

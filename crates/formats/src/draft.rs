@@ -20,6 +20,8 @@ pub struct Draft {
     pub language: Option<String>,
     /// Id, or start of the id, of the record that this is a new version of.
     pub revises: Option<String>,
+    /// For whom it is, as it was written: `public`, `network:NAME` or `centres:ID,ID`.
+    pub audience: Option<String>,
     /// The body, not yet validated.
     pub body: Map<String, Value>,
     /// Where it was read.
@@ -78,6 +80,7 @@ pub(crate) struct Builder {
     pub(crate) fields: &'static [FieldSpec],
     language: Option<String>,
     revises: Option<String>,
+    audience: Option<String>,
     body: Map<String, Value>,
 }
 
@@ -98,16 +101,18 @@ impl Builder {
         let fields = baraza_record::body::fields(kind)
             .ok_or_else(|| Fault::unknown_kind(&kind.to_string()))?;
         let body = Map::from_iter([("schema".to_owned(), Value::String(schema_of(kind)))]);
-        Ok(Self { kind, fields, language: None, revises: None, body })
+        Ok(Self { kind, fields, language: None, revises: None, audience: None, body })
     }
 
-    /// Takes the text of `kind`, `schema`, `language` or `revises`, which are not of the body.
+    /// Takes the text of `kind`, `schema`, `language`, `revises` or `audience`, which are not of
+    /// the body.
     pub(crate) fn set_common(&mut self, name: &str, text: &str) -> Result<(), Fault> {
         let member = match name {
             "kind" => return Ok(()),
             "schema" if text == schema_of(self.kind) => return Ok(()),
             "schema" => return Err(Fault::schema(text, &schema_of(self.kind))),
             "language" => &mut self.language,
+            "audience" => &mut self.audience,
             _ => &mut self.revises,
         };
         if member.is_some() {
@@ -117,6 +122,7 @@ impl Builder {
         let is_id = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
         *member = Some(match name {
             "language" => canonical_language(text)?,
+            "audience" => text.to_owned(),
             _ if is_id => text.to_owned(),
             _ => return Err(Fault::NotId { value: excerpt(text) }),
         });
@@ -137,8 +143,8 @@ impl Builder {
     }
 
     pub(crate) fn finish(self, source: Source) -> Draft {
-        let Self { kind, language, revises, body, .. } = self;
-        Draft { kind, language, revises, body, source }
+        let Self { kind, language, revises, audience, body, .. } = self;
+        Draft { kind, language, revises, audience, body, source }
     }
 }
 

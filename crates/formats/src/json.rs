@@ -1,6 +1,6 @@
 //! Drafts as JSON: an object, an array of objects, or an object a line.
 //!
-//! The members are those of a body, with `kind`, `language` and `revises` beside them. Members
+//! The members are those of a body, with `kind`, `language`, `revises` and `audience` beside them. Members
 //! that no field describes are kept; `null` is the same as absent.
 //! Invariant: an object that cannot be read costs that object, not its neighbours.
 //! Spec: docs/FORMATS.md, drafts.
@@ -76,10 +76,12 @@ fn read(source: Source, text: &str, default_kind: Option<Kind>) -> Result<Draft,
     for (name, value) in members {
         let set = match (&name[..], value) {
             (_, Value::Null) => Ok(()),
-            ("kind" | "schema" | "language" | "revises", value) => match value.as_str() {
-                Some(text) => draft.set_common(&name, text),
-                None => Err(Fault::NotText { value: excerpt(&value.to_string()) }),
-            },
+            ("kind" | "schema" | "language" | "revises" | "audience", value) => {
+                match value.as_str() {
+                    Some(text) => draft.set_common(&name, text),
+                    None => Err(Fault::NotText { value: excerpt(&value.to_string()) }),
+                }
+            }
             (_, value) => draft.set(&name, value),
         };
         set.map_err(|fault| (excerpt(&name), fault))?;

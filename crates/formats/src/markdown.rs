@@ -99,7 +99,7 @@ fn read_entry(draft: &mut Builder, name: &str, cell: &Cell<'_>) -> Result<(), Re
         let mut set = |(member, value): (String, Value)| draft.set(&member, value);
         return members.into_iter().try_for_each(&mut set).map_err(refuse);
     }
-    if matches!(name, "kind" | "schema" | "language" | "revises") {
+    if matches!(name, "kind" | "schema" | "language" | "revises" | "audience") {
         let Some(scalar) = cell.scalar().map_err(refuse)? else { return Ok(()) };
         return draft.set_common(name, &scalar.text).map_err(refuse);
     }

@@ -25,7 +25,9 @@ const STEP: usize = 2;
 pub fn to_markdown(draft: &Draft) -> String {
     let fields = body::fields(draft.kind).unwrap_or_default();
     let mut front = format!("---\nkind: {}\n", draft.kind);
-    for (name, text) in [("language", &draft.language), ("revises", &draft.revises)] {
+    let common =
+        [("language", &draft.language), ("revises", &draft.revises), ("audience", &draft.audience)];
+    for (name, text) in common {
         let written = text.as_ref().and_then(|text| scalar(ValueKind::Line, &text[..].into(), 0));
         front += &written.map(|text| format!("{name}:{text}")).unwrap_or_default();
     }

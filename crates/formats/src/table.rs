@@ -31,7 +31,7 @@ pub(crate) const COLUMNS_MAX: usize = 1_000;
 pub(crate) const INDEX_MAX: usize = 99;
 
 /// Members that are beside the body.
-const COMMON: [&str; 4] = ["kind", "schema", "language", "revises"];
+const COMMON: [&str; 5] = ["kind", "schema", "language", "revises", "audience"];
 
 /// Reads the rows of a table, whose lines end with line feeds.
 pub(crate) fn parse(

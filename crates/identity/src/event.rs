@@ -193,6 +193,11 @@ impl SignedEvent {
         baraza_record::CentreId(self.link().map_or(self.id, |link| link.centre).0)
     }
 
+    /// Returns the signatures, in the order of their keys.
+    pub fn signatures(&self) -> &[KeySignature] {
+        &self.signatures
+    }
+
     /// Returns the number of bytes that were signed: the same whoever signed.
     pub(crate) fn event_bytes(&self) -> usize {
         self.event_bytes.len()

@@ -158,6 +158,22 @@ impl State {
         }
     }
 
+    /// Returns how many of the keys that may sign `event` must: groups of them, in the order of
+    /// [`signers`](Self::signers), each with its size and its threshold.
+    pub fn needed(&self, event: &IdentityEvent) -> Vec<(usize, u8)> {
+        let next = self.keys.next_threshold;
+        match event {
+            IdentityEvent::Inception(first) => vec![(first.root_keys.len(), first.root_threshold)],
+            IdentityEvent::Update(_) => {
+                vec![(self.keys.root_keys.len(), self.keys.root_threshold)]
+            }
+            IdentityEvent::Rotate(Rotate { revealed, keys, .. }) => {
+                vec![(revealed.len(), next), (keys.root_keys.len(), keys.root_threshold)]
+            }
+            IdentityEvent::Deactivate(end) => vec![(end.revealed.len(), next)],
+        }
+    }
+
     /// Checks an event that is to follow, without its signatures: for whoever makes one.
     ///
     /// # Errors

@@ -1,22 +1,27 @@
 //! Answering a peer: a pure function of what is held.
 //!
 //! Invariant: the answering side keeps no state between requests, and one answer costs
-//! it a bounded number of reads.
-//! Not here: which peers may ask (`baraza-network` limits, later policy).
+//! it a bounded number of reads. What a peer is not entitled to is to it as if it were not
+//! held.
+//! Not here: who is entitled to what (`entitle`), how many may ask (`baraza-network`).
 //! Spec: docs/PROTOCOL.md, section 6.
 
 use baraza_identity::SignedEvent;
+use baraza_reconcile::Shelf;
 use baraza_record::{
     ANCHOR_HEADERS_MAX, CentreId, EventId, FeedId, Header, RecordId, Seq, SignedRecord, WireRecord,
 };
 
 use crate::{
+    entitle::{Entitlement, Ours, Shared},
     ingest, interests,
+    net::Peer,
     peers::PeerEntry,
-    store::{Branch, Place, ShelfName, StoreError, StoreRead, Table},
+    standing,
+    store::{Branch, FeedState, Place, ShelfName, StoreError, StoreRead, Table},
     wire::{
-        ADDRESSES_MAX, Answer, BATCH_BYTES, BRANCHES_MAX, HEADS_MAX, HeadEntry, Hello, KnownPeer,
-        LogHead, LogPart, LogWanted, PEERS_MAX, Part, Request, Wanted,
+        ADDRESSES_MAX, Answer, BATCH_BYTES, BRANCHES_MAX, HEADS_MAX, HeadEntry, KnownPeer, LogHead,
+        LogPart, LogWanted, PEERS_MAX, Part, Request, Scope, Wanted,
     },
 };
 
@@ -26,45 +31,55 @@ use crate::{
 /// make every answer about them cost a second.
 const CHECKS_MAX: usize = 2 * ANCHOR_HEADERS_MAX;
 
-/// Returns what we say of ourselves.
-pub fn hello(reader: &(impl StoreRead + ?Sized), centre: CentreId) -> Hello {
-    Hello {
-        centre,
-        identities: reader.shelf(ShelfName::Identities).root(),
-        public: reader.shelf(ShelfName::Public).root(),
-    }
-}
-
-/// Answers `request` from what was committed, in the name of `centre`.
+/// Answers a `request` of `asker`, a key that its connection proved, from what was committed.
 ///
-/// Only what is on a public shelf is answered with: nothing of a feed for another
-/// audience, nothing held or forked except as evidence.
+/// What is on a shelf is given to whoever is entitled to it; nothing held or forked except as
+/// evidence.
 ///
 /// # Errors
 ///
 /// [`StoreError`]; the peer is then told that we are busy.
 pub fn answer(
     reader: &(impl StoreRead + ?Sized),
-    centre: CentreId,
+    ours: &Ours,
+    asker: &Peer,
     request: &Request,
 ) -> Result<Answer, StoreError> {
+    let entitled = |scope: &Scope| {
+        let shared = ours.shelf_for(reader, asker, scope)?;
+        Ok::<_, StoreError>(shared.unwrap_or(Shared::Public).entitlement())
+    };
     Ok(match request {
-        Request::Compare(_) => Answer::Compared(hello(reader, centre)),
+        Request::Compare(theirs) => {
+            Answer::Compared(standing::answering_hello(reader, ours, asker, theirs)?)
+        }
         Request::LogHeads(after) => log_heads(reader, after.as_ref()),
         Request::Logs(wanted) => Answer::Logs(logs(reader, wanted)?),
-        Request::Heads(after) => heads(reader, after.as_ref()),
-        Request::Fetch(ranges) => Answer::Batch(batch(reader, ranges)?),
-        Request::FetchFor(interests, ranges) => {
+        Request::Heads(scope, after) => match ours.shelf_for(reader, asker, scope)? {
+            Some(shared) => {
+                let shelf = standing::shelf(reader, ours, &shared)?;
+                heads(&shelf, after.as_ref())
+            }
+            None => Answer::Heads(Vec::new(), false),
+        },
+        Request::Fetch(scope, ranges) => Answer::Batch(batch(reader, &entitled(scope)?, ranges)?),
+        Request::FetchFor(scope, interests, ranges) => {
             let country = |header: &Header| ingest::country_of(reader, &header.centre);
-            let parts = batch(reader, ranges)?;
+            let parts = batch(reader, &entitled(scope)?, ranges)?;
             Answer::Batch(interests::leave_out(interests, parts, country)?)
         }
-        Request::Bodies(places) => bodies(reader, places)?,
-        Request::Probe(feed, positions) => {
-            let ids: Result<_, _> = positions.iter().map(|seq| id_at(reader, feed, *seq)).collect();
-            Answer::Ids(ids?)
+        Request::Bodies(scope, places) => bodies(reader, &entitled(scope)?, places)?,
+        Request::Probe(scope, feed, positions) => {
+            let end = shelf_end(reader, &entitled(scope)?, feed)?;
+            let ids = positions.iter().map(|seq| match *seq <= end {
+                true => id_at(reader, feed, *seq),
+                false => Ok(None),
+            });
+            Answer::Ids(ids.collect::<Result<_, _>>()?)
         }
-        Request::Evidence(feed) => Answer::Evidence(evidence(reader, feed)?),
+        Request::Evidence(scope, feed) => {
+            Answer::Evidence(evidence(reader, &entitled(scope)?, feed)?)
+        }
         Request::Peers => Answer::Peers(known_peers(reader)?),
     })
 }
@@ -119,8 +134,7 @@ fn logs(
     Ok(logs)
 }
 
-fn heads(reader: &(impl StoreRead + ?Sized), after: Option<&FeedId>) -> Answer {
-    let shelf = reader.shelf(ShelfName::Public);
+fn heads(shelf: &Shelf, after: Option<&FeedId>) -> Answer {
     let page = shelf.page(after.map(|feed| &feed.0), HEADS_MAX + 1);
     let mut heads: Vec<_> = page
         .map(|(feed, head)| HeadEntry {
@@ -135,15 +149,33 @@ fn heads(reader: &(impl StoreRead + ?Sized), after: Option<&FeedId>) -> Answer {
     Answer::Heads(heads, more)
 }
 
-/// Returns the last position of `feed` that may be given to anybody.
-fn shelf_end(reader: &(impl StoreRead + ?Sized), feed: &FeedId) -> Seq {
-    reader.shelf(ShelfName::Public).get(&feed.0).map_or(0, |head| head.seq)
+/// Returns what is held of a feed, if something of it is on a shelf and may be given.
+fn given(
+    reader: &(impl StoreRead + ?Sized),
+    to: &Entitlement,
+    feed: &FeedId,
+) -> Result<Option<FeedState>, StoreError> {
+    let state = reader.feed(feed)?.filter(|state| to.covers_feed(state));
+    Ok(state.filter(|state| state.shelf.seq != 0 || state.head().forked))
 }
 
-fn batch(reader: &(impl StoreRead + ?Sized), ranges: &[Wanted]) -> Result<Vec<Part>, StoreError> {
+/// Returns the last position of `feed` that may be given.
+fn shelf_end(
+    reader: &(impl StoreRead + ?Sized),
+    to: &Entitlement,
+    feed: &FeedId,
+) -> Result<Seq, StoreError> {
+    Ok(given(reader, to, feed)?.map_or(0, |state| state.shelf.seq))
+}
+
+fn batch(
+    reader: &(impl StoreRead + ?Sized),
+    entitled: &Entitlement,
+    ranges: &[Wanted],
+) -> Result<Vec<Part>, StoreError> {
     let (mut parts, mut left, mut checks) = (Vec::new(), BATCH_BYTES, CHECKS_MAX);
     for (place, wanted) in ranges.iter().enumerate() {
-        let to = wanted.to.min(shelf_end(reader, &wanted.feed));
+        let to = wanted.to.min(shelf_end(reader, entitled, &wanted.feed)?);
         if wanted.from == 0 || to < wanted.from {
             continue;
         }
@@ -229,13 +261,14 @@ fn to_anchor(
 
 fn bodies(
     reader: &(impl StoreRead + ?Sized),
+    to: &Entitlement,
     places: &[(FeedId, Seq)],
 ) -> Result<Answer, StoreError> {
     let (mut found, mut left) = (Vec::new(), BATCH_BYTES);
     for (feed, seq) in places {
         let place = Place { feed: *feed, seq: *seq, branch: Branch::Main };
-        let public = *seq <= shelf_end(reader, feed);
-        let record = if public && left != 0 { reader.record(&place)? } else { None };
+        let may = *seq <= shelf_end(reader, to, feed)?;
+        let record = if may && left != 0 { reader.record(&place)? } else { None };
         let payload = record.and_then(|record| record.payload().cloned());
         let bytes = payload.as_ref().map_or(0, |payload| payload.body.len());
         // The first is given whatever its length; what no longer fits may be asked for again.
@@ -251,20 +284,17 @@ fn id_at(
     feed: &FeedId,
     seq: Seq,
 ) -> Result<Option<RecordId>, StoreError> {
-    if shelf_end(reader, feed) < seq {
-        return Ok(None);
-    }
     let place = Place { feed: *feed, seq, branch: Branch::Main };
     Ok(reader.entry(&place)?.map(|entry| entry.id))
 }
 
-/// Returns both branches of a public feed that forks, each from the fork to its first anchor.
+/// Returns both branches of a feed that forks, each from the fork to its first anchor.
 fn evidence(
     reader: &(impl StoreRead + ?Sized),
+    to: &Entitlement,
     feed: &FeedId,
 ) -> Result<Vec<Vec<WireRecord>>, StoreError> {
-    let public = reader.shelf(ShelfName::Public).get(&feed.0).is_some();
-    let fork = reader.feed(feed)?.and_then(|state| state.fork).filter(|_| public);
+    let fork = given(reader, to, feed)?.and_then(|state| state.fork);
     let Some(fork) = fork else { return Ok(Vec::new()) };
     let (mut branches, mut checks) = (Vec::new(), CHECKS_MAX);
     for branch in [Branch::Main, Branch::Other] {

@@ -4,13 +4,20 @@
 //! Not here: the forms of the HTTP API (`baraza-api`).
 //! Spec: docs/ARCHITECTURE.md, "Threads".
 
-use baraza_record::{CentreId, EventId, FeedId, Kind, PublicKey, RecordId, Seq, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+use baraza_record::{
+    AUDIENCE_CENTRES_MAX, Audience, CentreId, EventId, FeedId, Kind, NetworkId, PublicKey,
+    RecordId, Seq, Timestamp,
+};
 use serde_json::{Map, Value};
 
 use crate::{
+    entitle::Membership,
     net::Peer,
     quota::QuotaUse,
     store::{FeedHead, StoreError},
+    wire::NETWORKS_MAX,
 };
 
 /// Most records that one `Publish` takes.
@@ -27,8 +34,33 @@ pub struct NewRecord {
     pub revises: Option<RecordId>,
     /// What a retraction retracts; must be one of this centre's own.
     pub target: Option<RecordId>,
+    /// For whom it is; of a revision or retraction it follows from the record that it is about.
+    pub recipients: Option<Recipients>,
     /// The body, without the link to the version it replaces, which is added here.
     pub body: Map<String, Value>,
+}
+
+/// For whom a record is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recipients {
+    /// Everybody.
+    #[default]
+    Public,
+    /// The members of a network that this node belongs to.
+    Network(NetworkId),
+    /// These centres and our own: 1 to 16 of them, in any order.
+    Centres(Vec<CentreId>),
+}
+
+impl Recipients {
+    /// Returns those of an audience.
+    pub fn of(audience: &Audience) -> Self {
+        match audience {
+            Audience::Public => Self::Public,
+            Audience::Network(id, _) => Self::Network(*id),
+            Audience::Centres(centres, _) => Self::Centres(centres.clone()),
+        }
+    }
 }
 
 /// A request to the service.
@@ -42,6 +74,8 @@ pub enum Command {
     Identify(Vec<u8>),
     /// Compare with one peer, or with all that are connected, now.
     Sync(Option<Peer>),
+    /// Belong to these networks from now on, and to no others.
+    Networks(Vec<Membership>),
     /// Dial an address and remember it.
     Dial(String),
     /// Say how the node is.
@@ -55,6 +89,13 @@ pub enum Command {
 pub enum Reply {
     /// Ids of the records published, in the order given.
     Published(Vec<RecordId>),
+    /// The same, after a peer was first asked how far our own feed goes.
+    PublishedLate {
+        /// Ids of the records, in the order given.
+        ids: Vec<RecordId>,
+        /// How long that took.
+        waited_ms: u64,
+    },
     /// What a piece of a bundle brought.
     Imported(Imported),
     /// The identity event is kept.
@@ -68,6 +109,8 @@ pub enum Reply {
     Syncing(Vec<Peer>),
     /// The dial is under way.
     Dialling,
+    /// The networks are changed.
+    Joined,
     /// How the node is.
     Status(Box<ServiceStatus>),
     /// The peers.
@@ -87,6 +130,18 @@ pub enum Refusal {
     KeyBlocked {
         /// What was found.
         why: String,
+    },
+    /// The identity log of our centre does not let the operator key publish.
+    #[error("{why}")]
+    NotEnrolled {
+        /// What is missing.
+        why: String,
+    },
+    /// Two records were signed at one position of our own feed.
+    #[error("our own feed forks at position {seq}: two records were signed there")]
+    Forked {
+        /// Where.
+        seq: Seq,
     },
     /// There is no such record.
     #[error("no record {id} is held")]
@@ -134,6 +189,32 @@ pub enum Refusal {
     /// An identity event does not belong where it should stand.
     #[error("the identity event is refused: {0}")]
     Event(crate::ingest::Rejection),
+    /// A record is not for those whom the one that it revises or retracts is for.
+    #[error("record {id} is for {}: what revises or retracts it is for the same", describe(.recipients))]
+    OtherRecipients {
+        /// The record that is revised or retracted.
+        id: RecordId,
+        /// For whom it is.
+        recipients: Recipients,
+    },
+    /// A record is for a network that this node does not belong to.
+    #[error("this node does not belong to network {id}")]
+    NotAMember {
+        /// Which.
+        id: NetworkId,
+    },
+    /// A record is for no centres or for too many.
+    #[error("{count} centres are named, 1 to {AUDIENCE_CENTRES_MAX} are needed")]
+    NamedCentres {
+        /// How many.
+        count: usize,
+    },
+    /// Too many networks.
+    #[error("{count} networks, the limit is {NETWORKS_MAX}")]
+    TooManyNetworks {
+        /// How many.
+        count: usize,
+    },
     /// There is no such peer.
     #[error("no peer {peer} is known")]
     UnknownPeer {
@@ -170,6 +251,16 @@ pub struct Imported {
     pub gaps: u64,
     /// Records that policy declines.
     pub declined: u64,
+    /// Records that are for others than this node, which are not kept.
+    pub foreign: u64,
+}
+
+fn describe(recipients: &Recipients) -> String {
+    match recipients {
+        Recipients::Public => "everybody".to_owned(),
+        Recipients::Network(id) => format!("the network {id}"),
+        Recipients::Centres(centres) => format!("{} named centres", centres.len()),
+    }
 }
 
 /// How the service is.
@@ -177,8 +268,8 @@ pub struct Imported {
 pub struct ServiceStatus {
     /// Our centre.
     pub centre: CentreId,
-    /// Head of our identity log.
-    pub identity_head: EventId,
+    /// Head of our identity log; none while it is not held.
+    pub identity_head: Option<EventId>,
     /// Our node key.
     pub node: Peer,
     /// Our operator key.
@@ -203,6 +294,8 @@ pub struct ServiceStatus {
     pub sessions: usize,
     /// When we last agreed with any peer on everything.
     pub agreed_ms: Option<Timestamp>,
+    /// What was seen of our networks since the start.
+    pub networks: BTreeMap<NetworkId, SeenNetwork>,
     /// Latest failures of dials: address and reason, newest last.
     pub dial_failures: Vec<(String, String)>,
     /// Feeds that are known to be kept out by policy.
@@ -213,6 +306,15 @@ pub struct ServiceStatus {
     pub bodies_left_out: usize,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
+}
+
+/// What was seen of a network since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenNetwork {
+    /// Centres of nodes that proved to be members.
+    pub centres: BTreeSet<CentreId>,
+    /// When we last agreed with a member on all of it.
+    pub agreed_ms: Option<Timestamp>,
 }
 
 /// What is known of a peer.

@@ -24,7 +24,7 @@ use crate::store::{Store, StoreError};
 ///
 /// If the store breaks the contract.
 pub fn run<S: Store>(make: &mut dyn FnMut() -> S) {
-    let checks: [fn(&mut S); 14] = [
+    let checks: [fn(&mut S); 15] = [
         records::the_writer_sees_at_once_what_a_reader_sees_after_commit,
         records::a_record_comes_back_byte_for_byte,
         records::a_missing_body_and_signature_can_follow,
@@ -39,6 +39,7 @@ pub fn run<S: Store>(make: &mut dyn FnMut() -> S) {
         lists::feeds_and_centres_are_listed_by_page,
         lists::local_facts_are_found_by_prefix,
         shelves::shelves_show_what_is_public,
+        shelves::each_audience_has_its_shelf,
     ];
     for check in checks {
         check(&mut make());

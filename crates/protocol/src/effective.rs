@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use baraza_identity::{Capabilities, Log};
 use baraza_record::{
-    CentreId, Kind, RecordId, SignedRecord, Timestamp,
-    body::{self, Body, FieldSpec, Problem, ValueKind},
+    Audience, CentreId, Kind, RecordId, SignedRecord, Timestamp,
+    body::{self, Body, FieldSpec, Problem, Reach, ValueKind},
     language::canonical_language,
     vocab,
 };
@@ -355,7 +355,11 @@ fn read_body(record: &SignedRecord) -> (Option<Body>, Vec<Problem>) {
             vec![problem("kind", "is not known to this node".into(), kind.to_string())],
         ),
         Ok(body) => {
-            let problems = body::validate(kind, &body);
+            let reach = match record.header().audience {
+                Audience::Public => Reach::Public,
+                Audience::Network(..) | Audience::Centres(..) => Reach::Limited,
+            };
+            let problems = body::validate_for(kind, &body, reach);
             (Some(body), problems)
         }
     }

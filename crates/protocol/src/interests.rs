@@ -91,7 +91,10 @@ pub(crate) fn leave_out<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{conformance::Author, wire::Request};
+    use crate::{
+        conformance::Author,
+        wire::{Request, Scope},
+    };
 
     #[test]
     fn each_list_that_names_something_must_fit() {
@@ -130,7 +133,8 @@ mod tests {
     fn a_list_that_is_too_long_is_refused() {
         let ask = |kinds: usize| {
             let kinds = vec![Kind::LESSON; kinds];
-            Request::FetchFor(Interests { kinds, ..Interests::default() }, Vec::new()).encode()
+            let interests = Interests { kinds, ..Interests::default() };
+            Request::FetchFor(Scope::Public, interests, Vec::new()).encode()
         };
         assert!(Request::decode(&ask(INTERESTS_MAX)).is_ok());
         assert!(Request::decode(&ask(INTERESTS_MAX + 1)).is_err());

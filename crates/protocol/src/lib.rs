@@ -11,6 +11,7 @@ pub mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod effective;
+pub mod entitle;
 mod entropy;
 pub mod erasure;
 pub mod gate;
@@ -18,6 +19,7 @@ pub mod holders;
 pub mod index;
 pub mod ingest;
 pub mod interests;
+pub mod invitation;
 pub mod model;
 pub mod net;
 pub mod peers;
@@ -26,6 +28,7 @@ pub mod quota;
 pub mod screen;
 pub mod service;
 pub mod session;
+pub mod standing;
 pub mod store;
 pub mod stream;
 mod want;
@@ -33,8 +36,8 @@ pub mod wire;
 
 pub use service::{Config, Effect, Input, Service};
 
-/// Returns the digest of all that a node admits, from the roots of its two shelves: equal
-/// on two nodes that hold the same set.
+/// Returns the digest of all that a node admits of what is for everybody, from the roots of
+/// those two shelves: equal on two nodes that hold the same set.
 pub fn set_digest(identities: [u8; 32], public: [u8; 32]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("baraza 1 set digest");
     hasher.update(&identities).update(&public);

@@ -14,7 +14,9 @@ mod erasures;
 mod gossip;
 mod links;
 mod offences;
+mod own_feed;
 mod rules;
+mod visits;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -22,10 +24,11 @@ use std::{
 };
 
 use baraza_identity::Log;
-use baraza_record::{CentreId, FeedId, SecretKey, Timestamp};
+use baraza_record::{CentreId, FeedId, NetworkId, SecretKey, Timestamp};
 
 use crate::{
-    command::{Command, Refusal, Reply},
+    command::{Command, Refusal, Reply, SeenNetwork},
+    entitle::{Membership, Ours},
     entropy::Entropy,
     gate::Gate,
     ingest::Rejection,
@@ -39,11 +42,15 @@ use crate::{
 
 use erasures::Erasures;
 use links::Links;
+use own_feed::OwnFeed;
+use visits::Visits;
 
 pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
 pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
+pub use own_feed::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS, PUBLISH_WAITING_MAX};
+pub use visits::{MEMBERS_TARGET, VISIT_AGAIN_MS, VISIT_EVERY_MS};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
 pub const EFFECTS_MAX: usize = 65_536;
@@ -54,7 +61,7 @@ pub type CallId = u64;
 /// What a service is made for.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Our centre; its log is held in the store.
+    /// Our centre. Until the store holds its log, and that names our keys, nothing is published.
     pub centre: CentreId,
     /// Our node key.
     pub node: Peer,
@@ -62,6 +69,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// Multiaddrs to keep a connection to.
     pub bootstrap: Vec<String>,
+    /// Networks that we belong to.
+    pub networks: Vec<Membership>,
     /// Why the operator key may not sign, if the store was found damaged.
     pub key_blocked: Option<String>,
 }
@@ -128,33 +137,23 @@ pub enum Effect {
 pub struct Service<S: Store> {
     store: S,
     config: Config,
+    ours: Arc<Ours>,
     signer: Option<SecretKey>,
     entropy: Entropy,
     links: Links,
+    visits: Visits,
+    seen: BTreeMap<NetworkId, SeenNetwork>,
     sessions: BTreeMap<Peer, Session>,
     claims: Claims,
     gate: Arc<Gate>,
+    own: OwnFeed,
     erasures: Erasures,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
-    own_head: Option<(FeedId, FeedHead)>,
+    own_heads: BTreeMap<FeedId, FeedHead>,
     last_request: RequestId,
     read_only: Option<String>,
     now: Timestamp,
-}
-
-/// Why a service cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The store does not hold the log of our own centre.
-    #[error("the store holds no identity log of our own centre {centre}")]
-    NoIdentity {
-        /// Our centre.
-        centre: CentreId,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl<S: Store> Service<S> {
@@ -162,24 +161,25 @@ impl<S: Store> Service<S> {
     ///
     /// # Errors
     ///
-    /// [`ServiceError`].
-    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, ServiceError> {
-        let centre = config.centre;
-        if crate::ingest::log_of(&store, &centre)?.is_none() {
-            return Err(ServiceError::NoIdentity { centre });
-        }
+    /// [`StoreError`].
+    pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
+        let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
+            ours: Arc::new(Ours { centre: config.centre, node, networks }),
             entropy: Entropy::new(config.seed),
             store,
             signer: None,
             links,
+            visits: Visits::default(),
+            seen: BTreeMap::new(),
             sessions: BTreeMap::new(),
             claims: Claims::default(),
-            gate: Arc::new(Gate::new(centre, now)),
+            gate: Arc::new(Gate::new(config.centre, now)),
+            own: OwnFeed::new(now),
             erasures: Erasures::default(),
             effects: VecDeque::new(),
-            own_head: None,
+            own_heads: BTreeMap::new(),
             last_request: 0,
             read_only: None,
             now,
@@ -192,15 +192,19 @@ impl<S: Store> Service<S> {
         &self.store
     }
 
+    /// Returns who we are and which networks we belong to, for whoever answers peers.
+    pub fn ours(&self) -> &Arc<Ours> {
+        &self.ours
+    }
+
     /// Gives the store back.
     pub fn into_store(self) -> S {
         self.store
     }
 
-    /// Returns the identity log of our own centre.
-    fn own_log(&self) -> Result<Log, StoreError> {
-        let log = crate::ingest::log_of(&self.store, &self.config.centre)?;
-        Ok(log.expect("a service is made over a store that holds it, and no log is removed"))
+    /// Returns the identity log of our own centre; none if it has not come here yet.
+    fn own_log(&self) -> Result<Option<Log>, StoreError> {
+        crate::ingest::log_of(&self.store, &self.config.centre)
     }
 
     /// Takes one input. Nothing of it is durable before [`commit`](Self::commit).
@@ -245,7 +249,7 @@ impl<S: Store> Service<S> {
     }
 
     fn commit_store(&mut self) -> Result<(), StoreError> {
-        if let Some((feed, head)) = self.own_head.take() {
+        for (feed, head) in std::mem::take(&mut self.own_heads) {
             self.store.put_own_head(&feed, &head)?;
         }
         self.store.commit()
@@ -301,7 +305,10 @@ impl<S: Store> Service<S> {
         let why = self.read_only.clone().unwrap_or_else(|| "the disk is full".to_owned());
         for effect in &mut self.effects {
             if let Effect::Reply { reply, .. } = effect
-                && matches!(reply, Reply::Published(_) | Reply::Imported(_))
+                && matches!(
+                    reply,
+                    Reply::Published(_) | Reply::PublishedLate { .. } | Reply::Imported(_)
+                )
             {
                 *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
             }

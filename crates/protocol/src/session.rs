@@ -6,6 +6,9 @@
 //!    +-> identity logs -> heads, probes -> records -> evidence -> bodies -> compare -> done
 //! ```
 //!
+//! Every shelf that both share is walked in this way, side by side. A peer is told nothing of
+//! a feed that is not on a shelf it shares: such a feed counts as not held.
+//!
 //! Invariant: a session ends. Each answer brings something new or uses up a task, and
 //! the number of requests is bounded. What it brought is kept, however it ends.
 //! Not here: when sessions start (`service`), what is admitted (`ingest`).
@@ -15,6 +18,7 @@ mod claims;
 mod entry;
 mod plan;
 mod records;
+mod settled;
 mod take;
 
 pub use claims::{CLAIM_MS, Claims};
@@ -27,11 +31,13 @@ use std::{
 use baraza_record::{CentreId, FeedId, Seq, Timestamp, VerifiedRecord};
 
 use crate::{
+    entitle::{Ours, Shared},
     gate::Gate,
     ingest::IngestError,
     net::{Peer, RequestId},
     screen::Screened,
-    store::{Place, Store},
+    standing::Standing,
+    store::{FeedState, Place, Store, StoreError},
     wire::{Hello, LogHead, Request, Wanted},
 };
 
@@ -92,7 +98,9 @@ pub struct Gains {
 #[derive(Debug)]
 pub struct Session {
     peer: Peer,
-    ours: CentreId,
+    ours: Arc<Ours>,
+    /// Centre that the peer is known to belong to, from earlier.
+    known: Option<CentreId>,
     tasks: Tasks,
     outbox: VecDeque<(RequestId, Request)>,
     asked: BTreeMap<RequestId, Asked>,
@@ -105,8 +113,14 @@ pub struct Session {
     batch_records: u64,
     gains: Gains,
     theirs: Option<Hello>,
-    /// What both sides held when an earlier session left nothing to try.
-    tried: Option<(Hello, Hello)>,
+    /// How both sides stood when an earlier session left nothing to try.
+    tried: Option<Standing>,
+    /// Shelves that the peer proved to share.
+    shared: Vec<Shared>,
+    /// Shelves of which the heads were asked for.
+    walked: BTreeSet<Shared>,
+    /// On which shelf the peer lists a feed, if that is not the public one.
+    listed: BTreeMap<FeedId, Shared>,
     skipped: bool,
     proved: bool,
     final_compare: bool,
@@ -132,7 +146,7 @@ struct Tasks {
     compare: bool,
     log_heads: Option<Option<CentreId>>,
     logs: VecDeque<LogHead>,
-    heads: Option<Option<FeedId>>,
+    heads: VecDeque<(Shared, Option<FeedId>)>,
     peers: bool,
     probes: BTreeMap<FeedId, Span>,
     /// Branches that their author's log names, where ours is another one.
@@ -156,7 +170,7 @@ enum Asked {
     Compare,
     LogHeads(Option<CentreId>),
     Logs(Vec<LogHead>),
-    Heads(Option<FeedId>),
+    Heads(Shared, Option<FeedId>),
     Fetch(Vec<Wanted>),
     Bodies(Vec<Place>),
     Probe(FeedId, Span, Vec<Seq>),
@@ -178,15 +192,22 @@ pub enum Learnt {
 }
 
 impl Session {
-    /// Starts a session of the node of centre `ours` with `peer`.
+    /// Starts a session of the node `ours` with `peer`, which is `known` to be of a centre.
     ///
-    /// `tried` is what both sides held, ours first, when an earlier session found nothing
-    /// more to get: if that is still so, this one only compares.
-    pub fn new(peer: Peer, ours: CentreId, tried: Option<(Hello, Hello)>, now: Timestamp) -> Self {
+    /// `tried` is how both sides stood when an earlier session found nothing more to get: if
+    /// that is still so, this one only compares.
+    pub fn new(
+        peer: Peer,
+        ours: Arc<Ours>,
+        known: Option<CentreId>,
+        tried: Option<Standing>,
+        now: Timestamp,
+    ) -> Self {
         let tasks = Tasks { compare: true, ..Tasks::default() };
         Self {
             peer,
             ours,
+            known,
             tasks,
             outbox: VecDeque::new(),
             asked: BTreeMap::new(),
@@ -200,6 +221,9 @@ impl Session {
             gains: Gains::default(),
             theirs: None,
             tried,
+            shared: Vec::new(),
+            walked: BTreeSet::new(),
+            listed: BTreeMap::new(),
             skipped: false,
             proved: false,
             final_compare: false,
@@ -343,6 +367,19 @@ impl Session {
         self.busy_left -= 1;
         self.window = (self.window / 2).max(1);
         self.put_back(asked);
+    }
+
+    /// Returns the shelf on which the peer lists a feed.
+    fn shelf_of(&self, feed: &FeedId) -> Shared {
+        self.listed.get(feed).copied().unwrap_or(Shared::Public)
+    }
+
+    /// Returns what is held of a feed, if it is on the shelf on which the peer lists it:
+    /// otherwise the peer must not see what we have.
+    fn held<S: Store>(&self, feed: &FeedId, store: &S) -> Result<Option<FeedState>, StoreError> {
+        let shelf = self.shelf_of(feed);
+        let state = store.feed(feed)?;
+        Ok(state.filter(|state| shelf.holds_feed(&self.ours.centre, state)))
     }
 
     fn finish(&mut self, outcome: Outcome) {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use baraza_reconcile::{Head, Shelf};
 use baraza_record::{
-    Audience, CentreId, EventId, FeedId, Kind, Payload, PublicKey, RecordId, Seq, SignedRecord,
-    Timestamp, VerifiedRecord, sign::Signature,
+    Audience, CentreId, EventId, FeedId, Kind, NetworkId, Payload, PublicKey, RecordId, Seq,
+    SignedRecord, Timestamp, VerifiedRecord, sign::Signature,
 };
 
 /// Most items that one call of a reader returns.
@@ -45,7 +45,7 @@ pub struct FeedState {
 }
 
 impl FeedState {
-    /// Returns what the shelf shows of a public feed.
+    /// Returns what its shelf shows of a feed.
     ///
     /// It is marked as forked only if the shelf ends right before the fork: what stands
     /// further back waits for authority, and without that nobody can be given the evidence.
@@ -139,12 +139,27 @@ pub enum Table {
 }
 
 /// Which shelf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ShelfName {
     /// Public identity logs: centre -> (seq, event id).
     Identities,
     /// Public feeds.
     Public,
+    /// Feeds for the members of a network.
+    Network(NetworkId),
+    /// Feeds for named centres, whoever they are.
+    Named,
+}
+
+impl ShelfName {
+    /// Returns on which shelf a feed for `audience` stands.
+    pub fn of(audience: &Audience) -> Self {
+        match audience {
+            Audience::Public => Self::Public,
+            Audience::Network(id, _) => Self::Network(*id),
+            Audience::Centres(..) => Self::Named,
+        }
+    }
 }
 
 /// Why the store failed. Ours: the node goes read-only or stops.
@@ -318,7 +333,7 @@ pub trait Store: StoreRead {
     /// Drops a record of the other branch. Its frames stay in the ledger.
     fn drop_evidence(&mut self, feed: &FeedId, seq: Seq) -> Result<(), StoreError>;
 
-    /// Sets what is held of a feed, and of a public one the shelf to [`FeedState::head`].
+    /// Sets what is held of a feed, and on its shelf [`FeedState::head`].
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError>;
 
     /// Notes the head of a feed that this node signs, apart from everything else, so that a

@@ -17,6 +17,7 @@ use baraza_record::{
 
 use crate::{
     command::Imported,
+    entitle::Entitlement,
     gate::Gate,
     ingest::{self, IngestError, Ingested},
     store::{Branch, Place, Store, StoreError},
@@ -41,16 +42,22 @@ pub struct Intake {
     events: Option<(CentreId, Vec<Vec<u8>>)>,
     done: Imported,
     now: Timestamp,
-    replay: bool,
     /// What policy keeps out; nothing if there is none.
     gate: Option<Arc<Gate>>,
+    /// What this node is entitled to; none while it reads its own ledger.
+    entitled: Option<Entitlement>,
 }
 
 impl Intake {
-    /// Starts on frames from elsewhere; `now` is the arrival time of what comes.
-    pub fn new(now: Timestamp) -> Self {
+    /// Starts on frames from elsewhere; `now` is the arrival time of what comes. What this node
+    /// is not `entitled` to is not kept.
+    pub fn new(now: Timestamp, entitled: Entitlement) -> Self {
+        Self { entitled: Some(entitled), ..Self::starting(now) }
+    }
+
+    fn starting(now: Timestamp) -> Self {
         let (run, bodies, done) = (Vec::new(), Vec::new(), Imported::default());
-        Self { run, bodies, events: None, done, now, replay: false, gate: None }
+        Self { run, bodies, events: None, done, now, gate: None, entitled: None }
     }
 
     /// Has only what passes `gate` taken.
@@ -61,7 +68,7 @@ impl Intake {
 
     /// Starts on our own ledger: its clock and erase frames count.
     pub fn replay() -> Self {
-        Self { replay: true, ..Self::new(Timestamp::default()) }
+        Self::starting(Timestamp::default())
     }
 
     fn set_time<S: Store>(&mut self, store: &mut S, now: Timestamp) -> Result<(), StoreError> {
@@ -108,8 +115,8 @@ impl Intake {
                 self.signature(store, record, &signature)
             }
             Frame::Identity(event) => self.queue_event(store, event),
-            Frame::Clock(now) if self.replay => self.set_time(store, now),
-            Frame::Erase { record, .. } if self.replay => {
+            Frame::Clock(now) if self.entitled.is_none() => self.set_time(store, now),
+            Frame::Erase { record, .. } if self.entitled.is_none() => {
                 self.flush(store)?;
                 match place_of(store, &record)? {
                     Some(place) => store.erase(&place),
@@ -117,7 +124,9 @@ impl Intake {
                 }
             }
             // What another node notes for itself is not ours to believe.
-            Frame::Erase { .. } | Frame::Clock(_) | Frame::Unknown { .. } => Ok(()),
+            Frame::Erase { .. } | Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. } => {
+                Ok(())
+            }
         }
     }
 
@@ -238,6 +247,12 @@ impl Intake {
         };
         if self.gate.as_ref().is_some_and(|gate| gate.declines_run(&verified)) {
             self.done.declined += verified.len() as u64;
+            return Ok(rest);
+        }
+        if let (Some(entitled), Some(first)) = (&self.entitled, verified.first())
+            && !entitled.covers(&first.header().centre, &first.header().audience)
+        {
+            self.done.foreign += verified.len() as u64;
             return Ok(rest);
         }
         let done = ingest::ingest_range(store, &verified, self.now)?;

@@ -1,17 +1,17 @@
 //! Bodies that are wanted.
 //!
-//! Invariant: a body is wanted if its record is admitted, it is missing, and no retraction
-//! asks for its erasure, and it fits the interests of this node. Evidence of a fork and records of unknown authority have no claim
-//! on anybody's time.
+//! Invariant: a body is wanted if its record is admitted, it is missing, no retraction asks
+//! for its erasure, and it fits the interests of this node. Evidence of a fork and records of
+//! unknown authority have no claim on anybody's time.
 //! Spec: docs/PROTOCOL.md, section 6.3.
 
 use crate::{
     erasure,
     gate::Gate,
-    store::{PAGE_MAX, Place, StoreError, StoreRead},
+    store::{FeedState, PAGE_MAX, Place, StoreError, StoreRead},
 };
 
-/// Returns wanted bodies that follow `after`, and where to go on; `None` at the end.
+/// Returns wanted bodies of the feeds `of` that follow `after`, and where to go on; `None` at the end.
 ///
 /// A page may have none although more follow.
 ///
@@ -22,6 +22,7 @@ pub(crate) fn page(
     store: &(impl StoreRead + ?Sized),
     after: Option<Place>,
     gate: Option<&Gate>,
+    of: impl Fn(&FeedState) -> bool,
 ) -> Result<(Vec<Place>, Option<Place>), StoreError> {
     let missing = store.missing(after, PAGE_MAX)?;
     let next = missing.last().copied().filter(|_| missing.len() == PAGE_MAX);
@@ -33,7 +34,8 @@ pub(crate) fn page(
         let (Some(state), Some(entry)) = (store.feed(&place.feed)?, store.entry(&place)?) else {
             continue;
         };
-        if state.admits(&place)
+        if of(&state)
+            && state.admits(&place)
             && erasure::of(store, &entry.id, &state.centre)?.is_none()
             && gate.map_or(Ok(true), |gate| gate.wants_body(store, &place, &state.centre))?
         {
@@ -43,7 +45,7 @@ pub(crate) fn page(
     Ok((wanted, next))
 }
 
-/// Returns whether any body is wanted.
+/// Returns whether any body of the feeds `of` is wanted.
 ///
 /// # Errors
 ///
@@ -51,10 +53,11 @@ pub(crate) fn page(
 pub(crate) fn any(
     store: &(impl StoreRead + ?Sized),
     gate: Option<&Gate>,
+    of: impl Fn(&FeedState) -> bool,
 ) -> Result<bool, StoreError> {
     let mut after = None;
     loop {
-        let (wanted, next) = page(store, after, gate)?;
+        let (wanted, next) = page(store, after, gate, &of)?;
         if !wanted.is_empty() || next.is_none() {
             return Ok(!wanted.is_empty());
         }

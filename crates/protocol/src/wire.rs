@@ -12,6 +12,7 @@ use baraza_record::{
 use bincode::{Decode, Encode};
 
 use crate::{
+    entitle::NetworkTag,
     interests::{INTERESTS_MAX, Interests},
     net::{ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX},
 };
@@ -40,6 +41,9 @@ pub const PEERS_MAX: usize = 32;
 /// Most addresses of one peer.
 pub const ADDRESSES_MAX: usize = 8;
 
+/// Most networks that a node belongs to, and that a hello names.
+pub const NETWORKS_MAX: usize = 16;
+
 /// Bytes of records after which a batch ends (256 KiB).
 pub const BATCH_BYTES: usize = 256 * 1_024;
 
@@ -52,13 +56,23 @@ pub struct Hello {
     pub identities: [u8; 32],
     /// Root over the public feeds.
     pub public: [u8; 32],
+    /// Networks of the sender, each with the root over its feeds, which of a closed network
+    /// is sealed.
+    pub networks: Vec<(NetworkTag, [u8; 32])>,
+    /// Root over the feeds for named centres, among them both; if the receiver's node is
+    /// known to belong to its centre.
+    pub centres: Option<[u8; 32]>,
 }
 
-impl Hello {
-    /// Returns whether both hold the same.
-    pub fn same_set(&self, other: &Self) -> bool {
-        self.identities == other.identities && self.public == other.public
-    }
+/// Which shelf a request is about, and the proof that the asker may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Scope {
+    /// What is for everybody.
+    Public,
+    /// What is for a network, by what the asker shows of it.
+    Network(NetworkTag),
+    /// What is for named centres, among them this one, whose node asks.
+    Centres(CentreId),
 }
 
 /// Head of an identity log.
@@ -125,20 +139,20 @@ pub enum Request {
     LogHeads(Option<CentreId>),
     /// The logs of these centres.
     Logs(Vec<LogWanted>),
-    /// Which public feeds are there, after this one?
-    Heads(Option<FeedId>),
+    /// Which feeds are there, after this one?
+    Heads(Scope, Option<FeedId>),
     /// Records of these ranges, in this order, as many as fit.
-    Fetch(Vec<Wanted>),
+    Fetch(Scope, Vec<Wanted>),
     /// Bodies of the records at these places.
-    Bodies(Vec<(FeedId, Seq)>),
+    Bodies(Scope, Vec<(FeedId, Seq)>),
     /// Ids of the records of a feed at these positions.
-    Probe(FeedId, Vec<Seq>),
+    Probe(Scope, FeedId, Vec<Seq>),
     /// Both branches of a feed that forks.
-    Evidence(FeedId),
+    Evidence(Scope, FeedId),
     /// Whom do you know?
     Peers,
     /// As [`Request::Fetch`], and without the bodies that do not fit.
-    FetchFor(Interests, Vec<Wanted>),
+    FetchFor(Scope, Interests, Vec<Wanted>),
 }
 
 /// Records of one range that was asked for.
@@ -201,14 +215,15 @@ impl Request {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let request: Self = codec::decode(bytes, REQUEST_BYTES_MAX)?;
         let (length, limit) = match &request {
+            Self::Compare(hello) => (hello.networks.len(), NETWORKS_MAX),
             Self::Logs(wanted) => (wanted.len(), LOGS_MAX),
-            Self::Fetch(ranges) => (ranges.len(), RANGES_MAX),
-            Self::FetchFor(interests, ranges) if INTERESTS_MAX < interests.longest() => {
-                (interests.longest().max(ranges.len()), INTERESTS_MAX)
+            Self::Fetch(_, ranges) => (ranges.len(), RANGES_MAX),
+            Self::FetchFor(_, interests, _) if INTERESTS_MAX < interests.longest() => {
+                (interests.longest(), INTERESTS_MAX)
             }
-            Self::FetchFor(_, ranges) => (ranges.len(), RANGES_MAX),
-            Self::Bodies(places) => (places.len(), BODIES_MAX),
-            Self::Probe(_, positions) => (positions.len(), PROBE_MAX),
+            Self::FetchFor(_, _, ranges) => (ranges.len(), RANGES_MAX),
+            Self::Bodies(_, places) => (places.len(), BODIES_MAX),
+            Self::Probe(_, _, positions) => (positions.len(), PROBE_MAX),
             _ => (0, 0),
         };
         match limit < length {
@@ -230,7 +245,13 @@ impl Answer {
     ///
     /// [`DecodeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(bytes, ANSWER_BYTES_MAX)
+        let answer: Self = codec::decode(bytes, ANSWER_BYTES_MAX)?;
+        match &answer {
+            Self::Compared(Hello { networks, .. }) if NETWORKS_MAX < networks.len() => {
+                Err(DecodeError::TooLong { bytes: networks.len(), limit: NETWORKS_MAX })
+            }
+            _ => Ok(answer),
+        }
     }
 }
 

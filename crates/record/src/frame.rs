@@ -60,6 +60,7 @@ const KIND_ERASE: u8 = 4;
 const KIND_IDENTITY: u8 = 5;
 const KIND_LOCAL: u8 = 16;
 const LOCAL_CLOCK: u8 = 1;
+const KIND_PRIVATE: u8 = 128;
 
 /// One frame of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,9 @@ pub enum Frame {
     /// When the headers that follow arrived here, up to the next clock frame of the
     /// segment. Local: never exported, never trusted on import.
     Clock(Timestamp),
+    /// What a backup keeps for its owner beside the ledger ([`crate::backup::Part`]): never
+    /// exported, never taken from others.
+    Private(Vec<u8>),
     /// A kind that this version does not know, skipped whole.
     Unknown {
         /// Its number.
@@ -155,6 +159,7 @@ impl Frame {
                 encode(out, KIND_ERASE, &[&record.0, &retraction.0]);
             }
             Self::Identity(signed) => encode_identity(out, signed),
+            Self::Private(content) => encode(out, KIND_PRIVATE, &[content]),
             Self::Clock(at) => encode(out, KIND_LOCAL, &[&[LOCAL_CLOCK], &at.0.to_le_bytes()]),
             Self::Unknown { .. } => (),
         }
@@ -206,6 +211,7 @@ impl Frame {
                 }
                 _ => Some(Self::Unknown { kind, bytes: content.len() }),
             },
+            KIND_PRIVATE => Some(Self::Private(content.to_vec())),
             _ => Some(Self::Unknown { kind, bytes: content.len() }),
         }
     }

@@ -33,6 +33,7 @@ contexts! {
     FEED = "baraza 1 feed";
     EVENT_ID = "baraza 1 identity event id";
     NEXT_KEY = "baraza 1 next key";
+    ENROLMENT = "baraza 1 enrolment";
 }
 
 /// Returns the id of the record with these header bytes.
@@ -58,6 +59,11 @@ pub fn event_id(event_bytes: &[u8]) -> EventId {
 /// Returns the digest that commits to a key before it is revealed.
 pub fn key_digest(key: &PublicKey) -> KeyDigest {
     KeyDigest(hash(&NEXT_KEY, &[&key.0]))
+}
+
+/// Returns the hash of which people compare the words before a new node is added to a centre.
+pub fn enrolment(message: &[u8]) -> [u8; 32] {
+    hash(&ENROLMENT, &[message])
 }
 
 fn hash(context: &Hasher, parts: &[&[u8]]) -> [u8; 32] {

@@ -5,6 +5,7 @@
 //! Spec: docs/PROTOCOL.md, sections 2 and 3; docs/RECORDS.md.
 
 mod audience;
+pub mod backup;
 pub mod body;
 pub mod codec;
 pub mod frame;

@@ -24,19 +24,22 @@ pub enum Domain {
     Record,
     /// An event of an identity log.
     IdentityEvent,
+    /// A request of a new node to be added to its centre.
+    Enrolment,
     /// What a root key signs to have the body of a record erased.
     Erase,
 }
 
 impl Domain {
     /// Every domain.
-    pub const ALL: [Self; 3] = [Self::Record, Self::IdentityEvent, Self::Erase];
+    pub const ALL: [Self; 4] = [Self::Record, Self::IdentityEvent, Self::Enrolment, Self::Erase];
 
     /// Returns the bytes that precede the object's own in what is signed.
     fn tag(self) -> &'static [u8] {
         match self {
             Self::Record => b"baraza 1 record\0",
             Self::IdentityEvent => b"baraza 1 identity event\0",
+            Self::Enrolment => b"baraza 1 enrolment\0",
             Self::Erase => b"baraza 1 erase\0",
         }
     }

@@ -61,10 +61,10 @@ fn same(one: &Person, other: &Person) -> bool {
 
 /// Returns a new draft by `author`.
 pub(crate) fn new(from: DraftBody, author: &Person) -> Result<DraftView, Failure> {
-    let DraftBody { kind, language, revises, body, source } = from;
+    let DraftBody { kind, language, revises, audience, body, source } = from;
     drafted_kind(&kind).map_err(|failure| failure.about(&source))?;
     let authors = vec![author.clone()];
-    Ok(DraftView { kind, language, revises, body, authors, ..DraftView::default() })
+    Ok(DraftView { kind, language, revises, audience, body, authors, ..DraftView::default() })
 }
 
 /// Puts what `by` wrote in place of what the draft said.
@@ -86,6 +86,7 @@ pub(crate) fn edit(draft: &mut DraftView, to: DraftBody, by: &Person) -> Result<
     draft.kind = to.kind;
     draft.language = to.language;
     draft.revises = to.revises;
+    draft.audience = to.audience;
     draft.body = to.body;
     draft.state = DraftState::Draft;
     draft.submitted_by = None;
@@ -118,6 +119,7 @@ pub(crate) fn body_of(draft: &DraftView) -> DraftBody {
         kind: draft.kind.clone(),
         language: draft.language.clone(),
         revises: draft.revises.clone(),
+        audience: draft.audience.clone(),
         body: draft.body.clone(),
         source: format!("draft {}", draft.id),
     }
@@ -154,6 +156,7 @@ mod tests {
             kind: kind.into(),
             language: None,
             revises: None,
+            audience: None,
             body: Map::new(),
             source: "a.md".into(),
         }

@@ -95,7 +95,13 @@ impl From<Refusal> for Failure {
         let (code, hint) = match refusal {
             Refusal::Store(error) => return error.into(),
             Refusal::Locked => (ErrorCode::Locked, Some("run `baraza unlock`")),
-            Refusal::KeyBlocked { .. } => (ErrorCode::KeyBlocked, Some("run `baraza repair`")),
+            Refusal::KeyBlocked { .. } => {
+                (ErrorCode::KeyBlocked, Some("`baraza status` says what helps"))
+            }
+            Refusal::NotEnrolled { .. } => (ErrorCode::KeyBlocked, Some("run `baraza status`")),
+            Refusal::Forked { .. } => {
+                (ErrorCode::KeyBlocked, Some("choose a branch: baraza centre resume"))
+            }
             Refusal::Unknown { .. } => (ErrorCode::NotFound, None),
             Refusal::UnknownPeer { .. } => {
                 (ErrorCode::NotFound, Some("`baraza peers` lists those that are known"))
@@ -113,9 +119,13 @@ impl From<Refusal> for Failure {
                     "add signatures of other root keys with --root-signature FILE (baraza sign-erasure)",
                 ),
             ),
-            Refusal::TooMany { .. } | Refusal::TooLarge { .. } | Refusal::Event(_) => {
-                (ErrorCode::Invalid, None)
-            }
+            Refusal::TooMany { .. }
+            | Refusal::TooLarge { .. }
+            | Refusal::Event(_)
+            | Refusal::OtherRecipients { .. }
+            | Refusal::NamedCentres { .. }
+            | Refusal::TooManyNetworks { .. } => (ErrorCode::Invalid, None),
+            Refusal::NotAMember { .. } => (ErrorCode::Invalid, Some("baraza network list")),
             Refusal::Offline => (ErrorCode::Offline, Some("run `baraza start`")),
             Refusal::Busy => (ErrorCode::Busy, Some("try again in a moment")),
         };

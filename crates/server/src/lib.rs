@@ -12,6 +12,7 @@ mod drafting;
 mod failure;
 mod filter;
 mod input;
+mod networks;
 mod resolve;
 mod roles;
 mod routes;
@@ -35,11 +36,14 @@ pub use crate::{
     drafting::AUTHORS_MAX,
     filter::SCAN_MAX,
     input::OCTETS,
+    networks::{MadeNetwork, Network, NetworkKeeper, NewNetwork},
     resolve::{DIGITS_MIN, LISTED_MAX},
     routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX, QUARANTINED_MAX},
     rules::{Clock, Load, Loaded, RulesSource, Save},
     staff::{Caller, DraftError, DraftStore, LOG_OBJECTS_MAX, Staff, StaffLog},
-    state::{App, Call, Defaults, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError},
+    state::{
+        App, Call, Defaults, HomeNotices, NodeFacts, READS_MAX, ServiceHandle, Unlock, UnlockError,
+    },
 };
 
 /// Returns the routes of the API, to be served on a socket or called inside the process. Whoever
@@ -69,6 +73,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/centres/{id}/feeds", get(routes::feeds))
         .route("/v1/identity", post(routes::identify))
         .route("/v1/bundle", get(routes::export).post(routes::import))
+        .route("/v1/networks", get(routes::list_networks).post(routes::create_network))
+        .route("/v1/networks/inspect", post(routes::inspect_invitation))
+        .route("/v1/networks/join", post(routes::join_network))
+        .route("/v1/networks/{id}/invitation", get(routes::invite_to_network))
+        .route("/v1/networks/{id}/leave", post(routes::leave_network))
         .route("/v1/unlock", post(routes::unlock))
         .route("/v1/drafts", get(routes::list_drafts).post(routes::import_drafts))
         .route("/v1/drafts/retraction", post(routes::draft_retraction))

@@ -16,7 +16,7 @@ use baraza_protocol::{
 use baraza_record::CentreId;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::{failure::Failure, rules::RulesSource, staff::Staff};
+use crate::{failure::Failure, networks::NetworkKeeper, rules::RulesSource, staff::Staff};
 
 /// Most reads of store and index that run at once; others wait for their turn.
 ///
@@ -56,11 +56,18 @@ pub struct NodeFacts {
     pub unlock: Unlock,
     /// Policy and trust.
     pub rules: RulesSource,
+    /// The networks that it belongs to.
+    pub networks: Arc<dyn NetworkKeeper>,
     /// The people on its machine, with their drafts and their log.
     pub staff: Staff,
     /// What the parts of the node want an operator to know now.
     pub notices: Arc<RwLock<Vec<Warning>>>,
+    /// What the home itself wants an operator to know; asked for each time.
+    pub home_notices: HomeNotices,
 }
+
+/// Looks at the home for what an operator should know; reads a small file.
+pub type HomeNotices = Arc<dyn Fn() -> Vec<Warning> + Send + Sync>;
 
 /// Opens the operator key with a passphrase and gives it to the service; may take seconds.
 pub type Unlock = Arc<dyn Fn(&str) -> Result<(), UnlockError> + Send + Sync>;
@@ -162,6 +169,9 @@ impl App {
 
     /// Returns what the parts of the node want an operator to know.
     pub(crate) fn notices(&self) -> Vec<Warning> {
-        self.node.notices.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut notices = (self.node.home_notices)();
+        notices
+            .extend_from_slice(&self.node.notices.read().unwrap_or_else(PoisonError::into_inner));
+        notices
     }
 }

@@ -33,8 +33,8 @@ pub(crate) fn summary(
     };
     let rules = effective.rules();
     let log = effective.log(&header.centre)?;
-    let country = log.and_then(|log| log.state().country);
-    let country = country.map(|code| String::from_utf8_lossy(&code).into_owned());
+    let code = log.and_then(|log| log.state().country);
+    let country = code.map(|code| String::from_utf8_lossy(&code).into_owned());
     let words = |rules: &Rules| rules.words(&header.centre, country.as_deref());
     let accreditation = rules.map(words).unwrap_or_default();
     Ok(api::RecordSummary {
@@ -48,12 +48,22 @@ pub(crate) fn summary(
         arrived_ms: view.entry.arrived_ms.0,
         countries: view.body.as_ref().map(|body| codes(body, "countries")).unwrap_or_default(),
         goals: header.goals.iter().collect(),
-        standing: match rules.is_some_and(|rules| left_out(rules, view)) {
+        standing: match rules.is_some_and(|rules| left_out(rules, view, code)) {
             true => api::Standing::BodyLeftOut,
             false => standing(view.standing),
         },
+        audience: crate::networks::view(&header.audience),
         accreditation,
     })
+}
+
+/// Returns whether a body is missing because it does not fit the interests of this node;
+/// `country` is what its publisher states.
+fn left_out(rules: &Rules, view: &View, country: Option<[u8; 2]>) -> bool {
+    let header = view.record.header();
+    view.standing == Standing::BodyMissing
+        && header.centre != rules.own
+        && !rules.policy.interests.want(header, || country)
 }
 
 /// Returns in one line what a nation says of whom: a statement has no title of its own.

@@ -205,11 +205,6 @@ fn decode_feed(row: &[u8]) -> Option<Feed> {
     Some(Feed { number, state: Some(FeedState { centre, signer, audience, chain, shelf, fork }) })
 }
 
-/// Returns where a feed stands on the public shelf, `None` if it is not public.
-pub(crate) fn public_head(state: &FeedState) -> Option<Head> {
-    (state.audience == Audience::Public).then(|| state.head())
-}
-
 /// Returns the row of the head of an identity log.
 pub(crate) fn encode_head(head: &Head) -> Vec<u8> {
     [&head.seq.to_be_bytes(), head.id.as_slice(), &[u8::from(head.forked)]].concat()
@@ -276,20 +271,16 @@ fn load_feeds(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
         }
     }
     feeds.sort_unstable_by_key(|(_, feed)| feed.number);
-    let mut shelf = baraza_reconcile::Shelf::default();
     for (place, (id, feed)) in feeds.into_iter().enumerate() {
         if feed.number as usize != place {
             return Err(fault::damaged(format!("no feed has number {place}")));
         }
         if let Some(state) = &feed.state {
             tables.counts.feeds += 1;
-            if let Some(head) = public_head(state) {
-                shelf.set(id.0, head);
-            }
+            tables.set_head(ShelfName::of(&state.audience), id.0, state.head());
         }
         tables.feeds.set(id, feed);
     }
-    tables.shelves[ShelfName::Public as usize] = shelf.into();
     Ok(())
 }
 
@@ -311,7 +302,7 @@ fn load_identities(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
         }
     }
     tables.counts.centres = shelf.len() as u64;
-    tables.shelves[ShelfName::Identities as usize] = shelf.into();
+    tables.shelves.insert(ShelfName::Identities, shelf.into());
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 
 mod branches;
 mod check;
+mod copy;
 mod fault;
 mod home;
 mod index;
@@ -25,6 +26,7 @@ mod tables;
 mod write;
 
 pub use check::{CheckLevel, CheckReport, PROBLEMS_MAX};
+pub use copy::{Copied, LedgerWriter, copy_ledger};
 pub use home::{BALLAST_BYTES, FLOOR_BYTES_MAX, FLOOR_BYTES_MIN, FORMAT};
 pub use ledger::{LedgerReader, LedgerStore};
 pub use open::{OpenError, Options};

@@ -230,7 +230,7 @@ impl<L: Layer> StoreRead for Ledger<L> {
     }
 
     fn shelf(&self, name: ShelfName) -> Arc<Shelf> {
-        Arc::clone(&self.shared.tables().shelves[name as usize])
+        self.shared.tables().shelves.get(&name).cloned().unwrap_or_default()
     }
 
     fn counts(&self) -> Counts {

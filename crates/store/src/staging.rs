@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baraza_protocol::store::{Counts, FeedHead, ShelfName};
-use baraza_reconcile::{Head, Shelf};
+use baraza_reconcile::Head;
 use baraza_record::{FeedId, Timestamp};
 
 use crate::{
@@ -88,9 +88,7 @@ impl Staging {
         tables.add_ids(staged.ids);
         tables.add_changes(staged.dead, staged.changes);
         for (name, id, head) in staged.heads {
-            // Copies the shelf only if a reader holds the last one.
-            let shelf: &mut Shelf = std::sync::Arc::make_mut(&mut tables.shelves[name as usize]);
-            shelf.set(id, head);
+            tables.set_head(name, id, head);
         }
         (tables.counts, tables.last_change) = (staged.counts, staged.last_change);
         *self = Self::on(tables, frames_at);

@@ -11,8 +11,8 @@ use std::{
     sync::Arc,
 };
 
-use baraza_protocol::store::{Branch, Counts, FeedState, Place};
-use baraza_reconcile::Shelf;
+use baraza_protocol::store::{Branch, Counts, FeedState, Place, ShelfName};
+use baraza_reconcile::{Head, Shelf};
 use baraza_record::{CentreId, FeedId, RecordId};
 
 use crate::keys::Spot;
@@ -253,8 +253,8 @@ pub(crate) struct Tables {
     pub(crate) changes: Changes,
     /// Feeds.
     pub(crate) feeds: Feeds,
-    /// Shelves, by `ShelfName`.
-    pub(crate) shelves: [Arc<Shelf>; 2],
+    /// Shelves that are or were not empty.
+    pub(crate) shelves: BTreeMap<ShelfName, Arc<Shelf>>,
     /// Totals.
     pub(crate) counts: Counts,
     /// Highest change number.
@@ -275,6 +275,11 @@ impl Tables {
     ) {
         dead.into_iter().for_each(|number| self.changes.kill(number));
         new.into_iter().for_each(|(number, spot)| self.changes.push(number, spot));
+    }
+
+    /// Sets a head on a shelf. Copies the shelf only if a reader holds the last one.
+    pub(crate) fn set_head(&mut self, name: ShelfName, id: [u8; 32], head: Head) {
+        Arc::make_mut(self.shelves.entry(name).or_default()).set(id, head);
     }
 
     /// Returns the place that a spot stands for.

@@ -164,9 +164,7 @@ impl Store for LedgerStore {
         let new = self.feed(feed)?.is_none();
         let staging = &mut self.layer.staging;
         staging.counts.feeds += u64::from(new);
-        if let Some(head) = index::public_head(state) {
-            staging.heads.push((ShelfName::Public, feed.0, head));
-        }
+        staging.heads.push((ShelfName::of(&state.audience), feed.0, state.head()));
         let row = Feed { number, state: Some(state.clone()) };
         staging.rows.insert(keys::feed(feed), Some(index::encode_feed(&row)));
         staging.feeds.insert(*feed, row);

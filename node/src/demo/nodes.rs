@@ -12,7 +12,7 @@ use std::{
 use baraza_api::{
     Client, DraftBody, ErrorBody, PublishReply, PublishRequest, Request, SearchReply, StatusView,
 };
-use baraza_cli::InitOptions;
+use baraza_cli::{InitOptions, KeyPlan};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -141,6 +141,7 @@ impl DemoNode {
             kind: example.draft.kind.to_string(),
             language: example.draft.language,
             revises: None,
+            audience: None,
             body: example.draft.body,
             source: example.file,
         });
@@ -240,6 +241,7 @@ fn options(centre: &DemoCentre) -> InitOptions {
         contact: Some(format!("exchange-office@{}.example.org", centre.folder)),
         recovery: None,
         passphrase: None,
+        keys: KeyPlan::default(),
         mdns: false,
         listen: Vec::new(),
         bootstrap: Vec::new(),

@@ -120,6 +120,13 @@ impl Site {
         }
     }
 
+    /// Starts a command that the test may kill.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let quiet = || Stdio::null();
+        let mut command = program(&self.home);
+        command.args(arguments).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn().unwrap()
+    }
+
     /// Runs a command that must succeed, with `--json`, and returns what it printed.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {

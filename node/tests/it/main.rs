@@ -5,13 +5,18 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
 
+mod backup;
 mod bad_input;
 mod bundles;
+mod ceremonies;
 mod crash;
+mod custodians;
 mod drafts;
 mod erasure;
 mod exchange;
 mod gate;
 mod harness;
+mod networks;
+mod outsider;
 mod policy;
 mod staff;

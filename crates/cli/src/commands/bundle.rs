@@ -77,8 +77,12 @@ impl Damages {
     }
 }
 
-/// Writes all public records to a file.
-pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failure> {
+/// Writes to a file all public records, and what else `whom` is entitled to.
+pub(super) fn create(
+    shell: &mut Shell<'_, '_>,
+    path: &Path,
+    whom: Option<&str>,
+) -> Result<(), Failure> {
     let client = shell.client()?;
     let question = format!("`{}` exists. Overwrite it?", path.display());
     if path.exists() && !shell.confirm(&question)? {
@@ -93,7 +97,7 @@ pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failu
     let mut part = name.to_owned();
     part.push(".tmp");
     let part = path.with_file_name(part);
-    let written = write_pages(shell, &*client, &part).and_then(|written| {
+    let written = write_pages(shell, &*client, &part, whom).and_then(|written| {
         let moved = fs::rename(&part, path).and_then(|()| sync_folder(path));
         moved.map(|()| written).map_err(|error| unwritable(path, &error))
     });
@@ -102,6 +106,13 @@ pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failu
         let _ = fs::remove_file(&part);
     }
     let written = written?;
+    if let Some(whom) = whom {
+        shell.note(format!(
+            "It holds what is public and what {} may have. Give it to nobody else: whoever has the \
+             file can read it.",
+            Safe(whom)
+        ));
+    }
     match shell.json {
         true => shell.print_json(&json!({ "file": path.to_string_lossy(), "bytes": written })),
         false => {
@@ -111,13 +122,21 @@ pub(super) fn create(shell: &mut Shell<'_, '_>, path: &Path) -> Result<(), Failu
     }
 }
 
-fn write_pages(shell: &Shell<'_, '_>, client: &dyn Client, path: &Path) -> Result<u64, Failure> {
+fn write_pages(
+    shell: &Shell<'_, '_>,
+    client: &dyn Client,
+    path: &Path,
+    whom: Option<&str>,
+) -> Result<u64, Failure> {
     let progress = shell.progress(0, "Writing");
     let mut file = File::create(path).map_err(|error| unwritable(path, &error))?;
     let (mut written, mut after) = (0, None::<String>);
     loop {
         let query = serde_urlencoded::to_string(
-            after.iter().map(|after| ("after", after)).collect::<Vec<_>>(),
+            whom.iter()
+                .map(|whom| ("for", *whom))
+                .chain(after.iter().map(|after| ("after", after.as_str())))
+                .collect::<Vec<_>>(),
         )
         .map_err(|error| failure(ErrorCode::Internal, error.to_string()))?;
         let path_and_query =
@@ -181,6 +200,22 @@ pub(super) fn import(shell: &mut Shell<'_, '_>, paths: &[PathBuf]) -> Result<(),
     Err(failure(ErrorCode::Invalid, what).partly().hint(hint))
 }
 
+/// Takes the records of a file and tells how many there are.
+pub(super) fn import_quietly(
+    shell: &mut Shell<'_, '_>,
+    client: &dyn Client,
+    path: &Path,
+) -> Result<(), Failure> {
+    let (imported, damaged) = import_one(shell, client, path)?;
+    shell.note(format!("{}: {}", Safe(&path.to_string_lossy()), in_words(&imported)));
+    if damaged.count != 0 {
+        shell.note(
+            "Part of it is damaged: what is missing there is not ours any more, if no peer has it.",
+        );
+    }
+    Ok(())
+}
+
 fn import_one(
     shell: &Shell<'_, '_>,
     client: &dyn Client,
@@ -199,7 +234,7 @@ fn import_one(
     while let Some(item) = reader.next() {
         match item {
             // What only the writing node knew is not for others.
-            Ok((_, Frame::Clock(_) | Frame::Unknown { .. })) => frames += 1,
+            Ok((_, Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. })) => frames += 1,
             Ok((_, frame)) => {
                 frames += 1;
                 encoded.clear();
@@ -240,8 +275,17 @@ fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<
     let came: Imported = serde_json::from_slice(&reply.body).map_err(|error| {
         failure(ErrorCode::Internal, format!("the node's reply does not parse: {error}"))
     })?;
-    let Imported { inserted, duplicates, held, bodies, identities, rejected, gaps, declined } =
-        came;
+    let Imported {
+        inserted,
+        duplicates,
+        held,
+        bodies,
+        identities,
+        rejected,
+        gaps,
+        declined,
+        foreign,
+    } = came;
     sum.inserted += inserted;
     sum.duplicates += duplicates;
     sum.held += held;
@@ -250,6 +294,7 @@ fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<
     sum.rejected += rejected;
     sum.gaps += gaps;
     sum.declined += declined;
+    sum.foreign += foreign;
     Ok(())
 }
 
@@ -261,6 +306,7 @@ fn in_words(imported: &Imported) -> String {
         (imported.bodies, count(imported.bodies, "missing body", "missing bodies")),
         (imported.identities, count(imported.identities, "new identity", "new identities")),
         (imported.rejected, format!("{} not authentic and refused", records(imported.rejected))),
+        (imported.foreign, format!("{} for others, not kept", records(imported.foreign))),
         (imported.gaps, format!("{} without what comes before", records(imported.gaps))),
         (imported.declined, format!("{} declined by policy", records(imported.declined))),
     ];

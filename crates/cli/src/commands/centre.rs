@@ -2,7 +2,9 @@
 //!
 //! Spec: docs/PROTOCOL.md, section 5.
 
-use baraza_api::{CentreView, Client, EventView, ListCentres, LogState, StatusView};
+use baraza_api::{
+    CentreView, Client, EventView, HorizonView, ListCentres, LogState, OperatorView, StatusView,
+};
 use baraza_record::vocab;
 
 use super::{
@@ -46,10 +48,19 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
     facts.add("Next keys", format!("{next_threshold} of {next_keys} sign a rotation"));
     let name = shell.heading(Safe(&centre.name));
     shell.print(format!("{name}\n{}\n", facts.render()))?;
+    print_operators(shell, &centre)
+}
+
+/// Prints the keys that act for a centre, and how far those count that ended.
+pub(super) fn print_operators(
+    shell: &mut Shell<'_, '_>,
+    centre: &CentreView,
+) -> Result<(), Failure> {
     let mut table = Table::new(&["KEY", "MAY", "LABEL"], 2);
     for operator in &centre.operators {
         let may = match &operator.ended {
-            Some(ended) => format!("nothing: {ended}"),
+            Some(ended) if operator.capabilities == ["node"] => format!("nothing: {ended}"),
+            Some(ended) => format!("nothing: {ended}, {}", counts(operator)),
             None => operator.capabilities.join(", "),
         };
         table.row([
@@ -60,6 +71,17 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, id: Option<&str>) -> Result<(), Fa
     }
     shell.print_table(&table)?;
     statements(shell, &centre.statements)
+}
+
+/// Says how far the feeds of an ended key count.
+fn counts(operator: &OperatorView) -> String {
+    match operator.horizons.as_slice() {
+        [] => "none of its records count".into(),
+        [HorizonView { seq, record, .. }] => {
+            format!("its records count up to number {seq} ({})", record.short())
+        }
+        several => format!("its records count up to {} horizons", several.len()),
+    }
 }
 
 /// Lists the centres known.

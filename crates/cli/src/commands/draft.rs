@@ -133,6 +133,7 @@ fn text_of(draft: DraftView) -> Result<String, Failure> {
         kind,
         language: draft.language,
         revises: draft.revises,
+        audience: draft.audience,
         body: draft.body,
         source: Source { file: String::new(), place: Place::Item(1) },
     }))

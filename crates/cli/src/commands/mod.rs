@@ -2,19 +2,26 @@
 //!
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod backup;
 mod bundle;
 mod centre;
+mod custody;
 mod draft;
 mod editor;
 mod exchange;
 mod keep;
 mod key;
 mod nation;
+mod network;
 mod node;
+mod operator;
+mod picture;
 mod publish;
 mod query;
 mod record;
+mod resume;
 mod retract;
+mod rotate;
 mod staff;
 mod trust;
 mod verify;
@@ -49,16 +56,30 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Show(args) => record::show(shell, &args),
         Command::Sync(args) => exchange::sync(shell, args),
         Command::Peers => exchange::peers(shell),
-        Command::Bundle(Bundle::Create { file }) => bundle::create(shell, &file),
+        Command::Bundle(Bundle::Create { file, whom }) => {
+            bundle::create(shell, &file, whom.as_deref())
+        }
         Command::Bundle(Bundle::Import { files }) => bundle::import(shell, &files),
+        Command::Network(command) => network::run(shell, command),
+        Command::Join(args) => network::join(shell, &args),
+        Command::Leave(args) => network::leave(shell, &args),
         Command::Verify(args) => verify::verify(shell, &args.files),
         Command::Centre(Centre::Show { id }) => centre::show(shell, id.as_deref()),
         Command::Centre(Centre::List) => centre::list(shell),
         Command::Centre(Centre::Log { id }) => centre::log(shell, id.as_deref()),
+        Command::Centre(Centre::Rotate(args)) => rotate::rotate(shell, &args),
+        Command::Centre(Centre::Recover(args)) => rotate::recover(shell, &args),
+        Command::Centre(Centre::Close(args)) => rotate::close(shell, &args),
+        Command::Centre(Centre::Sign(args)) => custody::sign(shell, &args),
+        Command::Centre(Centre::Assemble(args)) => custody::assemble(shell, &args),
+        Command::Centre(Centre::Resume(args)) => resume::resume(shell, &args),
+        Command::Operator(command) => operator::run(shell, command),
         Command::Nation(command) => nation::run(shell, command),
         Command::Trust(command) => trust::trust(shell, command),
         Command::Policy(command) => trust::policy(shell, &command),
         Command::Quarantine(command) => trust::quarantine(shell, &command),
+        Command::Backup(args) => backup::backup(shell, &args),
+        Command::Restore(args) => backup::restore(shell, args),
         Command::Check(args) => keep::check(shell, &args),
         Command::Repair => keep::repair(shell),
     }

@@ -5,14 +5,15 @@
 use std::{fs, io};
 
 use baraza_api::{ErrorCode, StatusView};
+use baraza_record::CentreId;
 use serde_json::json;
 
 use super::trust::words;
 use crate::{
     args::{Demo, Init, Start, Status},
-    clock,
+    ceremony, clock,
     error::{Failure, failure},
-    host::{DemoOptions, InitOptions, Passphrase, StartOptions},
+    host::{DemoOptions, InitOptions, JoinOptions, StartOptions},
     output::{self, Facts, bytes, count},
     safe::Safe,
     shell::Shell,
@@ -51,8 +52,57 @@ fn find_local_nodes(shell: &mut Shell<'_, '_>) -> Result<bool, Failure> {
     Ok(answer.is_some_and(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes")))
 }
 
+/// Makes a node that is to act for a centre that exists.
+fn join(shell: &mut Shell<'_, '_>, args: Init, centre: &str) -> Result<(), Failure> {
+    let centre = centre.trim().to_ascii_lowercase().parse::<CentreId>().map_err(|error| {
+        failure(ErrorCode::BadRequest, error.to_string())
+            .hint("`baraza centre show` on the first node shows the whole id")
+    })?;
+    let what = "the operator key";
+    let passphrase = ceremony::new_passphrase(shell, &args.passphrase, args.no_passphrase, what)?;
+    let options = JoinOptions {
+        centre,
+        label: args.label,
+        language: args.language,
+        licence: args.licence,
+        contact: args.contact,
+        country: args.country,
+        passphrase,
+        mdns: args.mdns || (!args.no_mdns && find_local_nodes(shell)?),
+        listen: args.addresses.listen,
+        bootstrap: args.addresses.bootstrap,
+        request: args.request,
+    };
+    let report = shell.host.join(&shell.home, options)?;
+    if shell.json {
+        return shell.print_json(&report);
+    }
+    let mut facts = Facts::default();
+    facts.add("Centre", report.enrolment.centre.to_string());
+    facts.add("Node", Safe(&report.peer_id).to_string());
+    facts.add("Home", Safe(&report.home.to_string_lossy()).to_string());
+    facts.add("Request", Safe(&report.request.to_string_lossy()).to_string());
+    facts.add("Words", report.enrolment.words.clone());
+    shell.print(facts.render())?;
+    let request = report.request.to_string_lossy().into_owned();
+    shell.note(format!(
+        "
+What to do next:
+  1. Bring the request to whoever has the root key of the centre; they type:
+     baraza operator add {}
+     and ask you for the words above. Read them out.
+  2. baraza start           it takes part and searches at once
+  3. The node may publish when it has heard that it was added: baraza status",
+        Safe(&request)
+    ));
+    Ok(())
+}
+
 /// Makes a centre, or a nation, and its first node.
 pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init, nation: bool) -> Result<(), Failure> {
+    if let Some(centre) = args.join_centre.clone() {
+        return join(shell, args, &centre);
+    }
     let (mut country, mut contact) = (args.country, args.contact);
     let name = match args.name {
         Some(name) => name,
@@ -71,10 +121,8 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init, nation: bool) -> Resul
             name
         }
     };
-    let passphrase = match args.passphrase.read()? {
-        None if !args.no_passphrase => Some(new_passphrase(shell)?),
-        read => read,
-    };
+    let what = "the keys";
+    let passphrase = ceremony::new_passphrase(shell, &args.passphrase, args.no_passphrase, what)?;
     let options = InitOptions {
         nation,
         name,
@@ -84,6 +132,7 @@ pub(super) fn init(shell: &mut Shell<'_, '_>, args: Init, nation: bool) -> Resul
         contact,
         recovery: args.recovery,
         passphrase,
+        keys: args.keys.plan(),
         mdns: args.mdns || (!args.no_mdns && find_local_nodes(shell)?),
         listen: args.addresses.listen,
         bootstrap: args.addresses.bootstrap,
@@ -114,29 +163,13 @@ What to do next:
     shell.note(
         "
 What to do next:
-  1. Move the recovery folder to a place away from this machine: whoever lost the keys in use
-     gets the centre back with it. Then: baraza status --recovery-stored
+  1. Give each next key in the recovery folder to a keeper of its own, away from this machine:
+     they get the centre back when the keys in use are lost or stolen. Its READ-ME says how.
+     Then delete the folder, and: baraza status --recovery-stored
   2. baraza start
   3. baraza new practice > practice.md",
     );
     Ok(())
-}
-
-/// Asks for a new passphrase twice.
-fn new_passphrase(shell: &mut Shell<'_, '_>) -> Result<Passphrase, Failure> {
-    let Some(first) = shell.ask_secret("Passphrase for the operator key: ")? else {
-        let what = "there is no passphrase for the operator key and no terminal to ask on";
-        let hint = "add --passphrase-file FILE, or --no-passphrase to leave the key readable";
-        return Err(failure(ErrorCode::BadRequest, what).hint(hint));
-    };
-    if first.is_empty() {
-        let hint = "add --no-passphrase to leave the key readable";
-        return Err(failure(ErrorCode::Invalid, "the passphrase is empty").hint(hint));
-    }
-    match shell.ask_secret("The same again: ")? {
-        Some(second) if second == first => Ok(first),
-        _ => Err(failure(ErrorCode::Invalid, "the two passphrases differ")),
-    }
 }
 
 /// Runs the daemon.
@@ -236,7 +269,14 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
         "Key",
         if status.unlocked { "can sign" } else { "locked; unlock it with: baraza unlock" },
     );
+    if let Some(age) = super::backup::age(shell) {
+        facts.add("Backup", age);
+    }
     facts.add("Digest", Safe(&status.set_digest).to_string());
+    for network in &status.networks {
+        let digest: String = Safe(&network.digest).to_string();
+        facts.add("Network", format!("{}: {digest}", Safe(&network.name)));
+    }
     facts.add("Version", Safe(&status.version).to_string());
     facts
 }

@@ -45,6 +45,9 @@ struct Drafts {
     reports: Vec<RowReport>,
 }
 
+/// Waits that people are told of, from half a second on.
+const WAIT_TOLD_MS: u64 = 500;
+
 /// How drafts are published.
 struct Rules {
     dry_run: bool,
@@ -76,7 +79,10 @@ pub(super) fn new(shell: &mut Shell<'_, '_>, args: &New) -> Result<(), Failure> 
 /// Publishes the drafts of files.
 pub(super) fn publish(shell: &mut Shell<'_, '_>, args: &args::Publish) -> Result<(), Failure> {
     let kind = args.kind.as_deref().and_then(Kind::from_name);
-    let drafts = Drafts::read(&args.files, kind)?;
+    let mut drafts = Drafts::read(&args.files, kind)?;
+    for draft in &mut drafts.drafts {
+        draft.audience = draft.audience.take().or_else(|| args.audience.clone());
+    }
     let rules = Rules {
         dry_run: args.dry_run,
         allow_personal_data: args.allow_personal_data,
@@ -208,6 +214,7 @@ fn body_of(draft: Draft) -> DraftBody {
         kind: draft.kind.to_string(),
         language: draft.language,
         revises: draft.revises,
+        audience: draft.audience,
         body: draft.body,
         source: draft.source.to_string(),
     }
@@ -376,6 +383,14 @@ pub(super) fn print_published(
         ]);
     }
     shell.print_table(&table)?;
+    let waited_ms = published.iter().map(|record| record.waited_ms).max().unwrap_or(0);
+    if WAIT_TOLD_MS <= waited_ms {
+        shell.note(format!(
+            "\nWaited {} s: after a start, a peer is asked first for what it has of this node's \
+             own feed.",
+            waited_ms.div_ceil(1_000)
+        ));
+    }
     shell.note(format!(
         "\nPublished {}. {}\n{RECALL}",
         count(published.len() as u64, "record", "records"),

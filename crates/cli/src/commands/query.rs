@@ -4,7 +4,7 @@
 
 use baraza_api::{ErrorCode, HitView, ListReply, PAGE_MAX, RecordSummary, SearchReply, Standing};
 
-use super::centre::country_name;
+use super::{centre::country_name, network::Names};
 use crate::{
     args::{List, Narrow, Search},
     clock,
@@ -55,6 +55,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>, args: &List) -> Result<(), Failure
     while records.len() < args.limit {
         let mut query = Query::new(&args.narrow);
         query.values("before", before.as_slice());
+        query.values("audience", args.audience.as_slice());
         query.0.push(("limit", PAGE_MAX.min(args.limit - records.len()).to_string()));
         let page: ListReply = client.get(query.path("/v1/records")?)?;
         records.extend(page.records);
@@ -73,6 +74,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>, args: &List) -> Result<(), Failure
     if records.is_empty() {
         return shell.print("There are no such records.\n");
     }
+    let names = Names::of(&*client, &records)?;
     let mut table =
         Table::new(&["ID", "KIND", "LANG", "TITLE", "CENTRE", "COUNTRIES", "ARRIVED"], 3);
     for record in &records {
@@ -80,7 +82,7 @@ pub(super) fn list(shell: &mut Shell<'_, '_>, args: &List) -> Result<(), Failure
             record.id.short(),
             Safe(&record.kind).to_string(),
             Safe(&record.language).to_string(),
-            title(record),
+            with_audience(title(record), &names, record),
             cut(&centre_name(record), 24),
             codes(&record.countries),
             clock::day(record.arrived_ms),
@@ -100,7 +102,8 @@ pub(super) fn search(shell: &mut Shell<'_, '_>, args: &Search) -> Result<(), Fai
         query.0.push(("offset", args.offset.to_string()));
     }
     query.0.push(("limit", args.limit.to_string()));
-    let reply: SearchReply = shell.client()?.get(query.path("/v1/search")?)?;
+    let client = shell.client()?;
+    let reply: SearchReply = client.get(query.path("/v1/search")?)?;
     if shell.json {
         return shell.print_json(&reply.hits);
     }
@@ -110,8 +113,9 @@ pub(super) fn search(shell: &mut Shell<'_, '_>, args: &Search) -> Result<(), Fai
             "Fewer or other words may help; words are searched in the language of each record.",
         );
     }
+    let names = Names::of(&*client, reply.hits.iter().map(|hit| &hit.summary))?;
     for hit in &reply.hits {
-        print_hit(shell, hit)?;
+        print_hit(shell, hit, &names)?;
     }
     if !reply.hits.is_empty() {
         let (from, shown) = (u64::from(args.offset), reply.hits.len() as u64);
@@ -125,7 +129,7 @@ pub(super) fn search(shell: &mut Shell<'_, '_>, args: &Search) -> Result<(), Fai
     Ok(())
 }
 
-fn print_hit(shell: &mut Shell<'_, '_>, hit: &HitView) -> Result<(), Failure> {
+fn print_hit(shell: &mut Shell<'_, '_>, hit: &HitView, names: &Names) -> Result<(), Failure> {
     let record = &hit.summary;
     let title = shell.heading(title(record));
     let countries: Vec<_> = record.countries.iter().map(|code| country_name(code)).collect();
@@ -135,6 +139,7 @@ fn print_hit(shell: &mut Shell<'_, '_>, hit: &HitView) -> Result<(), Failure> {
         countries.join(", "),
         centre_name(record),
         Safe(&record.accreditation).to_string(),
+        names.audience(&record.audience),
         clock::day(record.created_ms),
     ];
     let facts: Vec<_> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
@@ -154,6 +159,14 @@ pub(super) fn title(record: &RecordSummary) -> String {
     match standing(record.standing) {
         "" => title,
         standing => format!("{title} [{standing}]"),
+    }
+}
+
+/// Adds to a title for whom the record is, if that is not everybody.
+fn with_audience(title: String, names: &Names, record: &RecordSummary) -> String {
+    match names.audience(&record.audience) {
+        audience if audience.is_empty() => title,
+        audience => format!("{title} [{audience}]"),
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::{
     centre::country_name,
     id_prefix,
+    network::Names,
     query::{centre_name, standing, title},
 };
 use crate::{
@@ -31,7 +32,8 @@ use crate::{
 pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure> {
     let quarantined = if args.quarantined { "?quarantined=true" } else { "" };
     let path = format!("/v1/records/{}{quarantined}", id_prefix(&args.id)?);
-    let record: RecordView = shell.client()?.get(path)?;
+    let client = shell.client()?;
+    let record: RecordView = client.get(path)?;
     if args.markdown {
         return markdown(shell, record);
     }
@@ -39,7 +41,8 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure
         return shell.print_json(&record);
     }
     let heading = shell.heading(title(&record.summary));
-    let facts = facts(shell, &record).render();
+    let names = Names::of(&*client, [&record.summary])?;
+    let facts = facts(shell, &record, &names).render();
     shell.print(format!("{heading}\n\n{facts}"))?;
     for Problem { field, rule, value } in &record.problems {
         let [field, rule, value] = [field, rule, value].map(|text| Safe(text));
@@ -54,13 +57,14 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure
     }
 }
 
-fn facts(shell: &Shell<'_, '_>, record: &RecordView) -> Facts {
+fn facts(shell: &Shell<'_, '_>, record: &RecordView, names: &Names) -> Facts {
     let (summary, now) = (&record.summary, shell.screen.now);
     let mut facts = Facts::default();
     facts.add("Id", summary.id.to_string());
     facts.add("Kind", Safe(&summary.kind).to_string());
     facts.add("Publisher", format!("{} ({})", centre_name(summary), summary.centre.short()));
     facts.add("Accreditation", Safe(&summary.accreditation).to_string());
+    facts.add("For", names.audience(&summary.audience));
     facts.add("Language", Safe(&summary.language).to_string());
     facts.add("Written", clock::moment(summary.created_ms, now));
     facts.add("Arrived", clock::moment(summary.arrived_ms, now));
@@ -252,6 +256,7 @@ fn markdown(shell: &mut Shell<'_, '_>, record: RecordView) -> Result<(), Failure
         kind,
         language: Some(summary.language),
         revises: Some(summary.id.to_string()),
+        audience: None,
         body,
         source: Source { file: String::new(), place: Place::Item(1) },
     };

@@ -3,8 +3,9 @@
 //! Spec: docs/OPERATIONS.md, "Policy".
 
 use baraza_api::{
-    ErrorCode, Explanation, InterestsView, ListReply, PolicyView, QuarantineRelease, QuarantineReply, QuotasView,
-    Released, StatementView, TrustReply, TrustRequest, TrustedNation, UntrustRequest,
+    ErrorCode, Explanation, InterestsView, ListReply, PolicyView, QuarantineRelease,
+    QuarantineReply, QuotasView, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
+    UntrustRequest,
 };
 use baraza_formats::words::fingerprint;
 use baraza_record::CentreId;

@@ -23,7 +23,7 @@ use baraza_record::{
 };
 use serde::Serialize;
 
-use super::bundle::Damages;
+use super::{backup::BackupSeen, bundle::Damages};
 use crate::{
     error::{Failure, failure},
     output::{count, number},
@@ -55,6 +55,9 @@ struct Report {
     /// Frames that are no records, or that this version does not know.
     other_frames: u64,
     damaged: Damages,
+    /// What the file says of itself, if it is a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<BackupSeen>,
     /// The record, if the file has a single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<RecordReport>,
@@ -72,6 +75,15 @@ struct RecordReport {
     kind: String,
     centre: CentreId,
     signer: PublicKey,
+}
+
+impl Report {
+    fn damaged_parts(&self) -> u64 {
+        let backup = self.backup.as_ref();
+        self.damaged.count
+            + backup
+                .map_or(0, |backup| backup.files_broken.len() as u64 + u64::from(!backup.complete))
+    }
 }
 
 /// Reads the frames of a bundle.
@@ -103,7 +115,7 @@ pub(super) fn verify(shell: &mut Shell<'_, '_>, paths: &[PathBuf]) -> Result<(),
     }
     let refused: u64 =
         reports.iter().map(|one| one.unproven + one.bodies_refused + one.identities_refused).sum();
-    let damaged: u64 = reports.iter().map(|report| report.damaged.count).sum();
+    let damaged: u64 = reports.iter().map(Report::damaged_parts).sum();
     match (refused, damaged) {
         (0, 0) => Ok(()),
         (0, damaged) => {
@@ -141,8 +153,11 @@ fn verify_one(shell: &Shell<'_, '_>, path: &Path) -> Result<Report, Failure> {
     while let Some(item) = reader.next() {
         match item {
             Ok((_, frame)) => {
+                match &frame {
+                    Frame::Private(content) => verifier.backup(content, frames),
+                    _ => verifier.take(frame),
+                }
                 frames += 1;
-                verifier.take(frame);
             }
             Err(ReadError::Damaged(damage)) => verifier.report.damaged.add(&damage),
             Err(ReadError::Io(error)) => return Err(unreadable(error)),
@@ -193,10 +208,14 @@ impl Verifier {
                 Ok(event) => self.events.entry(event.centre()).or_default().push(event),
                 Err(_) => self.report.identities_refused += 1,
             },
-            Frame::Erase { .. } | Frame::Clock(_) | Frame::Unknown { .. } => {
+            Frame::Erase { .. } | Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. } => {
                 self.report.other_frames += 1;
             }
         }
+    }
+
+    fn backup(&mut self, content: &[u8], before: u64) {
+        self.report.backup.get_or_insert_default().take(content, before);
     }
 
     fn header(&mut self, record: SignedRecord) {
@@ -268,6 +287,7 @@ impl Verifier {
     }
 
     fn finish(mut self) -> Report {
+        self.report.backup.iter_mut().for_each(BackupSeen::finish);
         self.report.unproven += self.pending.values().map(|run| run.len() as u64).sum::<u64>();
         let mut logs = BTreeMap::new();
         for (centre, events) in std::mem::take(&mut self.events) {
@@ -316,5 +336,8 @@ fn print(shell: &mut Shell<'_, '_>, report: &Report) -> Result<(), Failure> {
         text += &format!("  {:>9}  {what}\n", number(value));
     }
     shell.print(text)?;
+    if let Some(backup) = &report.backup {
+        backup.print(shell)?;
+    }
     report.damaged.print(shell)
 }

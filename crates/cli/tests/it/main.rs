@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod arguments;
+mod backup;
 mod bundles;
+mod ceremonies;
 mod drafts;
 mod safety;
 mod support;

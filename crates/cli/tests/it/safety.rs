@@ -1,14 +1,14 @@
 //! Text of others on a terminal: C-01 and C-02 of docs/SECURITY.md.
 
 use baraza_api::{
-    CentreView, ErrorBody, ErrorCode, EventView, Explanation, Holders, ListCentres, ListReply,
-    LogState, OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply,
-    Published, QuarantineReply, QuarantinedCentre, QuotasView, InterestsView, RecordSummary, RecordView,
-    SearchReply, SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply,
-    TrustedNation, Warning,
+    CentreView, CreatedNetwork, ErrorBody, ErrorCode, EventView, Explanation, Holders,
+    InterestsView, InvitationView, ListCentres, ListReply, LogState, NetworkView, NetworksReply,
+    OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply, Published,
+    QuarantineReply, QuarantinedCentre, QuotasView, RecordSummary, RecordView, SearchReply,
+    SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning,
 };
 use baraza_cli::Safe;
-use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId};
+use baraza_record::{CentreId, EventId, FeedId, NetworkId, PublicKey, RecordId};
 use serde_json::{Value, json};
 
 use crate::support::{Node, Program, run, run_with};
@@ -110,6 +110,7 @@ fn summary() -> RecordSummary {
         goals: vec![6],
         standing: Standing::Unreadable,
         accreditation: text(),
+        audience: baraza_api::AudienceView::Public,
     }
 }
 
@@ -138,6 +139,7 @@ fn centre() -> CentreView {
         capabilities: vec![text()],
         label: text(),
         ended: Some(text()),
+        horizons: Vec::new(),
     };
     CentreView {
         id: CentreId([0xce; 32]),
@@ -206,16 +208,33 @@ fn explanation() -> Explanation {
     }
 }
 
+fn network() -> NetworkView {
+    NetworkView {
+        id: NetworkId([7; 32]),
+        name: text(),
+        open: false,
+        fingerprint: CentreId([8; 32]),
+        invited_by: Some(text()),
+        members: 2,
+        records: 3,
+        digest: text(),
+        agreed_ms: None,
+    }
+}
+
 fn status() -> StatusView {
     StatusView {
         version: text(),
         centre: CentreId([0xce; 32]),
         centre_name: text(),
         peer_id: text(),
+        node_key: None,
+        operator_key: None,
         daemon: true,
         listen: vec![text()],
         records: 1,
         bodies_missing: 1,
+        bodies_left_out: 0,
         held: 1,
         centres: 1,
         feeds: 1,
@@ -224,6 +243,7 @@ fn status() -> StatusView {
         peers_known: 1,
         sessions: 1,
         set_digest: text(),
+        networks: vec![network()],
         agreed_ms: Some(1),
         index_behind: 1,
         unlocked: false,
@@ -246,13 +266,44 @@ fn peers() -> PeersReply {
 }
 
 /// Every command that shows what a node replies, with a reply full of hostile text.
+fn hostile_networks() -> Vec<(Vec<&'static str>, Node)> {
+    let node = Node::default;
+    let networks = NetworksReply { networks: vec![network()] };
+    let invitation = InvitationView {
+        id: NetworkId([7; 32]),
+        name: text(),
+        open: true,
+        fingerprint: CentreId([8; 32]),
+        inviter: CentreId([9; 32]),
+        inviter_name: text(),
+        addresses: vec![text()],
+        joined: true,
+    };
+    vec![
+        (vec!["network", "list"], node().json("GET /v1/networks", &networks)),
+        (
+            vec!["network", "create", "x"],
+            node().json(
+                "POST /v1/networks",
+                &CreatedNetwork { network: network(), recovery: text() },
+            ),
+        ),
+        (
+            vec!["join", "x", "--yes"],
+            node()
+                .json("POST /v1/networks/inspect", &invitation)
+                .json("POST /v1/networks/join", &network()),
+        ),
+    ]
+}
+
 fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
     let hit = baraza_api::HitView { summary: summary(), score: 1.0, excerpt: text() };
     let search = SearchReply { total: 1, hits: vec![hit], behind: 1 };
     let list = ListReply { records: vec![summary()], next: None };
     let (kind, title) = (text(), text());
     let (id, source, holders) = (RecordId([2; 32]), text(), Holders::default());
-    let published = Published { id, kind, title, source, holders };
+    let published = Published { id, kind, title, source, holders, waited_ms: 0 };
     let event = EventView {
         seq: 0,
         id: EventId([0; 32]),
@@ -300,7 +351,7 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
 
 #[test]
 fn no_reply_moves_a_terminal_through_any_command() {
-    for (arguments, node) in hostile_replies() {
+    for (arguments, node) in hostile_replies().into_iter().chain(hostile_networks()) {
         let program = Program::with(node);
         let shown = run(&program, &arguments);
         program.node.assert_done();
@@ -308,7 +359,7 @@ fn no_reply_moves_a_terminal_through_any_command() {
         assert_harmless(&shown.out);
         assert_harmless(&shown.err);
     }
-    for (mut arguments, node) in hostile_replies() {
+    for (mut arguments, node) in hostile_replies().into_iter().chain(hostile_networks()) {
         arguments.push("--json");
         let program = Program::with(node);
         let shown = run(&program, &arguments);

@@ -15,10 +15,14 @@ use baraza_api::{
     CheckReply, Client, ErrorBody, ErrorCode, Request, Response, RootSignature, TransportError,
 };
 use baraza_cli::{
-    Answers, DemoOptions, DemoStep, ErasureToSign, Host, InitOptions, InitReport, Passphrase,
-    Ready, RepairReport, Screen, StartOptions, run_on,
+    Answers, BackupReport, DemoOptions, DemoStep, Enrolment, ErasureToSign, Host, InitOptions,
+    InitReport, JoinOptions, JoinReport, KeyAt, KeyPlan, NewKeys, Passphrase, Ready, RepairReport,
+    RestoreOptions, RestoreReport, Screen, StartOptions, run_on,
 };
-use baraza_record::{CentreId, PublicKey, Timestamp};
+use baraza_record::{
+    CentreId, PublicKey, SecretKey, Timestamp,
+    sign::{Domain, Signature},
+};
 use serde::Serialize;
 
 /// The time on every screen: 2026-03-01 12:00 UTC.
@@ -87,6 +91,8 @@ pub(crate) struct Program {
     pub(crate) refused: Option<ErrorBody>,
     /// Where its home is.
     pub(crate) home: PathBuf,
+    /// When its last backup was made.
+    pub(crate) last_backup: Option<u64>,
     /// What it did.
     pub(crate) done: Rc<RefCell<Vec<String>>>,
 }
@@ -148,6 +154,43 @@ impl Host for Program {
         Ok(RepairReport { steps, records: 5, lost: Vec::new() })
     }
 
+    fn backup(&self, _: &Path, path: &Path) -> Result<BackupReport, ErrorBody> {
+        self.note("backup", &path);
+        let files = vec!["config.toml".to_owned()];
+        let (file, previous_ms) = (path.to_owned(), self.last_backup);
+        Ok(BackupReport {
+            file,
+            bytes: 2_048,
+            records: 5,
+            files,
+            previous_ms,
+            ..BackupReport::default()
+        })
+    }
+
+    fn restore(&self, home: &Path, options: RestoreOptions) -> Result<RestoreReport, ErrorBody> {
+        self.note("restore", &options);
+        Ok(RestoreReport {
+            centre: CentreId([0xa1; 32]),
+            name: "Alice\u{1b}".into(),
+            peer_id: "12D3KooWnew".into(),
+            home: home.to_owned(),
+            made_ms: 0,
+            records: 5,
+            rejected: 0,
+            files: vec!["config.toml".into()],
+            files_broken: Vec::new(),
+            damaged: u64::from(options.label == "damaged"),
+            complete: true,
+            request: home.join("request.json"),
+            words: "legal winner".into(),
+        })
+    }
+
+    fn last_backup(&self, _: &Path) -> Option<u64> {
+        self.last_backup
+    }
+
     fn confirm_recovery(&self, _: &Path) -> Result<(), ErrorBody> {
         self.note("confirm recovery", &());
         Ok(())
@@ -159,10 +202,72 @@ impl Host for Program {
         Ok(RootSignature { key, signature })
     }
 
+    fn join(&self, _: &Path, _: JoinOptions) -> Result<JoinReport, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn read_enrolment(&self, _: &Path) -> Result<Enrolment, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn public_key(
+        &self,
+        _: &Path,
+        key: KeyAt<'_>,
+        _: Option<&Passphrase>,
+    ) -> Result<PublicKey, ErrorBody> {
+        secret(key).map(|key| key.public())
+    }
+
+    fn sign_event(
+        &self,
+        _: &Path,
+        key: KeyAt<'_>,
+        _: Option<&Passphrase>,
+        event: &[u8],
+    ) -> Result<(PublicKey, Signature), ErrorBody> {
+        let key = secret(key)?;
+        Ok((key.public(), key.sign(Domain::IdentityEvent, event)))
+    }
+
+    fn new_keys(
+        &self,
+        _: &Path,
+        _: &str,
+        _: KeyPlan,
+        _: Option<&Path>,
+        _: Option<&Passphrase>,
+    ) -> Result<NewKeys, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn new_operator(
+        &self,
+        _: &Path,
+        _: Option<&Passphrase>,
+    ) -> Result<(PublicKey, PublicKey), ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
+    fn settle_keys(&self, _: &Path, _: &[PublicKey]) -> Result<bool, ErrorBody> {
+        Err(error(ErrorCode::Home))
+    }
+
     fn demo(&self, options: DemoOptions, tell: &mut dyn FnMut(&DemoStep)) -> Result<(), ErrorBody> {
         tell(&DemoStep { number: 1, of: 2, text: "made three centres\nof three".into() });
         tell(&DemoStep { number: 2, of: 2, text: format!("kept: {}", options.keep) });
         Ok(())
+    }
+}
+
+/// Returns the key of words that somebody typed; this host has no files.
+fn secret(key: KeyAt<'_>) -> Result<SecretKey, ErrorBody> {
+    match key {
+        KeyAt::Words(words) => match baraza_formats::words::from_words(words) {
+            Ok(seed) => Ok(SecretKey::from_seed(seed)),
+            Err(fault) => Err(ErrorBody::new(ErrorCode::Invalid, fault.to_string())),
+        },
+        KeyAt::Root | KeyAt::File(_) => Err(error(ErrorCode::NotFound)),
     }
 }
 

@@ -91,6 +91,7 @@ fn a_nation_states_what_the_verb_says() {
         title: "suspended: Water Desk".into(),
         source: String::new(),
         holders: baraza_api::Holders::default(),
+        waited_ms: 0,
     };
     let stated = |arguments: &[&str]| {
         let program = Program::with(Node::default().json("POST /v1/accreditations", &published));

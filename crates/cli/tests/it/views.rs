@@ -23,6 +23,7 @@ fn summary() -> RecordSummary {
         goals: vec![6],
         standing: Standing::Current,
         accreditation: String::new(),
+        audience: baraza_api::AudienceView::Public,
     }
 }
 
@@ -48,16 +49,19 @@ fn record() -> RecordView {
     }
 }
 
-fn status() -> StatusView {
+pub(crate) fn status() -> StatusView {
     StatusView {
         version: "0.1.0".into(),
         centre: CentreId([0xce; 32]),
         centre_name: "Lake Region Water Desk".into(),
         peer_id: "12D3KooWalice".into(),
+        node_key: None,
+        operator_key: None,
         daemon: true,
         listen: vec!["/ip4/192.0.2.1/tcp/4001".into()],
         records: 1_234,
         bodies_missing: 0,
+        bodies_left_out: 0,
         held: 0,
         centres: 5,
         feeds: 6,
@@ -66,6 +70,7 @@ fn status() -> StatusView {
         peers_known: 4,
         sessions: 1,
         set_digest: "00ff".into(),
+        networks: Vec::new(),
         agreed_ms: Some(NOW.0 - 7_200_000),
         index_behind: 0,
         unlocked: true,
@@ -88,6 +93,7 @@ Peers      2 connected, 4 known; 1 catch-up under way
 Agreed     2026-03-01 10:00 UTC (2 h ago)
 Search     up to date
 Key        can sign
+Backup     none yet; make one with: baraza backup DIR
 Digest     00ff
 Version    0.1.0
 "
@@ -310,7 +316,7 @@ fn a_centre_is_made_by_options_or_by_answers() {
     );
     let json: Value = serde_json::from_str(&shown.out).unwrap();
     assert_eq!((shown.exit, &json["centre"]), (0, &json!("a1".repeat(32))));
-    assert!(program.done.borrow()[0].contains("passphrase: None, mdns: false"));
+    assert!(program.done.borrow()[0].contains("passphrase: None, "));
 
     let person = Person(vec!["Water Desk", "Kenya", "", "open sesame", "open sesame"]);
     let shown = run_with(&program, &["init", "--no-mdns"], Some(person), None);

@@ -33,6 +33,7 @@ fn published(titles: &[&str]) -> PublishReply {
         title: (*title).into(),
         source: String::new(),
         holders: Holders::default(),
+        waited_ms: 0,
     };
     PublishReply { published: titles.iter().map(one).collect(), ..PublishReply::default() }
 }
@@ -296,4 +297,18 @@ fn an_erasure_says_what_it_cannot_reach_and_signs_with_root_keys() {
     assert_eq!(run(&Program::default(), &short).exit, 2, "which record it is must be sure");
     let signed = run(&Program::default(), &[&sign[..], &["--yes"]].concat());
     assert_eq!(serde_json::from_str::<Value>(&signed.out).unwrap(), own);
+}
+
+#[test]
+fn a_publication_that_waited_for_a_peer_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "a.jsonl", &[draft("a")]);
+    for (waited_ms, told) in [(0, false), (499, false), (2_500, true)] {
+        let mut reply = published(&["a"]);
+        reply.published[0].waited_ms = waited_ms;
+        let program = Program::with(Node::default().json("POST /v1/records", &reply));
+        let shown = run(&program, &["publish", file.to_str().unwrap()]);
+        assert_eq!(shown.exit, 0, "{shown:?}");
+        assert_eq!(shown.err.contains("Waited 3 s"), told, "{waited_ms} ms: {shown:?}");
+    }
 }

@@ -97,7 +97,14 @@ fn draft(kind: Kind, body: Value) -> Draft {
     let Value::Object(mut body) = body else { panic!("a body is an object") };
     body.insert("schema".into(), json!(baraza_record::body::schema(kind)));
     let source = Source { file: "d.md".into(), place: Place::Line(1) };
-    Draft { kind, language: Some("pt-BR".into()), revises: Some("3f9a".into()), body, source }
+    Draft {
+        kind,
+        language: Some("pt-BR".into()),
+        revises: Some("3f9a".into()),
+        audience: Some("network:Lake Region".into()),
+        body,
+        source,
+    }
 }
 
 #[track_caller]
@@ -185,7 +192,12 @@ fn values_of_other_shapes_survive() {
             check(&draft(Kind::PRACTICE, json!({name: value})));
         }
     }
-    check(&Draft { language: None, revises: None, ..draft(Kind::RETRACTION, json!({})) });
+    check(&Draft {
+        language: None,
+        revises: None,
+        audience: None,
+        ..draft(Kind::RETRACTION, json!({}))
+    });
 }
 
 #[test]
@@ -203,6 +215,7 @@ fn a_draft_is_written_for_people() {
 kind: practice
 language: pt-BR
 revises: 3f9a
+audience: network:Lake Region
 title: Water: who pays?
 countries: [KE, UG]
 partners:

@@ -1,7 +1,7 @@
-//! Shelves: identities and public feeds.
+//! Shelves: identities, public feeds, feeds for networks and for named centres.
 
 use baraza_reconcile::{Head, Shelf};
-use baraza_record::{Audience, CentreId, EventId};
+use baraza_record::{Audience, CentreId, EventId, NetworkId};
 
 use crate::store::{FeedHead, FeedState, ShelfName, Store, StoreRead};
 
@@ -65,14 +65,32 @@ pub(super) fn shelves_show_what_is_public<S: Store>(store: &mut S) {
     let none = FeedState { shelf: alice.start(), ..state.clone() };
     assert_eq!(shown(store, &none), None, "a feed of which nothing is admitted is not");
     assert_eq!(store.reader().shelf(ShelfName::Public).root(), empty);
+}
 
-    let audience = Audience::Centres(vec![CentreId([7; 32])], [8; 16]);
-    let closed = Author { audience, ..alice.clone() };
-    ok(store.put_feed(&closed.feed(), &closed.state(at(3))));
-    ok(store.commit());
-    assert!(
-        store.reader().shelf(ShelfName::Public).is_empty(),
-        "for everybody means for everybody"
-    );
-    assert_eq!(ok(store.feed(&closed.feed())), Some(closed.state(at(3))));
+pub(super) fn each_audience_has_its_shelf<S: Store>(store: &mut S) {
+    let alice = Author::new(1);
+    let [one, other] = [1, 2].map(|n| NetworkId([n; 32]));
+    let shelves =
+        [ShelfName::Public, ShelfName::Network(one), ShelfName::Network(other), ShelfName::Named];
+    let audiences = [
+        Audience::Public,
+        Audience::Network(one, [8; 16]),
+        Audience::Network(other, [8; 16]),
+        Audience::Centres(vec![CentreId([7; 32])], [8; 16]),
+    ];
+    let reader = store.reader();
+    let empty = Shelf::default().root();
+    for (n, audience) in audiences.into_iter().enumerate() {
+        let author = Author { audience, ..alice.clone() };
+        let chain = author.chain(2);
+        let state = author.state(FeedHead { seq: 2, id: chain[1].id() });
+        ok(store.put_feed(&author.feed(), &state));
+        assert_eq!(reader.shelf(shelves[n]).root(), empty, "a reader does not see it yet");
+        ok(store.commit());
+        let on = |name| reader.shelf(name).get(&author.feed().0).copied();
+        let found: Vec<_> = shelves.into_iter().filter(|name| on(*name).is_some()).collect();
+        assert_eq!(found, [shelves[n]]);
+        assert_eq!(on(shelves[n]), Some(state.head()));
+        assert_eq!(ok(store.feed(&author.feed())), Some(state));
+    }
 }

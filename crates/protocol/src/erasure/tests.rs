@@ -145,6 +145,7 @@ fn service(store: MemoryStore, centre: CentreId) -> Service<MemoryStore> {
         node: Author::new(7).key.public(),
         seed: [7; 32],
         bootstrap: Vec::new(),
+        networks: Vec::new(),
         key_blocked: None,
     };
     Service::new(store, config, NOW).unwrap()
@@ -214,7 +215,8 @@ fn without_root_keys_a_body_goes_a_week_after_the_retraction_arrived() {
     own.handle(Input::Unlocked(alice.key.clone()), arrived);
     let body = body.as_object().unwrap().clone();
     let (kind, language, target) = (Kind::RETRACTION, "en".to_owned(), Some(record.id()));
-    let new = crate::command::NewRecord { kind, language, revises: None, target, body };
+    let new =
+        crate::command::NewRecord { kind, language, revises: None, target, recipients: None, body };
     let command = crate::command::Command::Publish(vec![new]);
     own.handle(Input::Command { call: 1, command }, arrived);
     own.commit().unwrap();
@@ -236,7 +238,14 @@ fn a_key_that_may_not_erase_is_told_so_and_signs_nothing() {
         let signers = usize::from(body.get("root_signatures").is_some());
         let body = body.as_object().unwrap().clone();
         let (kind, language, target) = (Kind::RETRACTION, "en".to_owned(), Some(record.id()));
-        let new = crate::command::NewRecord { kind, language, revises: None, target, body };
+        let new = crate::command::NewRecord {
+            kind,
+            language,
+            revises: None,
+            target,
+            recipients: None,
+            body,
+        };
         let command = crate::command::Command::Publish(vec![new]);
         node.handle(Input::Command { call: 1, command }, NOW);
         node.commit().unwrap();

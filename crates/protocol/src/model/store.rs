@@ -10,8 +10,8 @@ use std::{
 
 use baraza_reconcile::{Head, Shelf};
 use baraza_record::{
-    Audience, CentreId, EventId, FeedId, Payload, RecordId, Seq, SignedRecord, Timestamp,
-    VerifiedRecord, WireRecord, sign::Signature,
+    CentreId, EventId, FeedId, Payload, RecordId, Seq, SignedRecord, Timestamp, VerifiedRecord,
+    WireRecord, sign::Signature,
 };
 
 use crate::store::{
@@ -39,7 +39,7 @@ struct State {
     records: BTreeMap<Place, (Entry, Arc<SignedRecord>)>,
     changes: BTreeMap<u64, Place>,
     identities: BTreeMap<CentreId, BTreeMap<(u64, EventId), Vec<u8>>>,
-    shelves: [Arc<Shelf>; 2],
+    shelves: BTreeMap<ShelfName, Arc<Shelf>>,
     locals: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
 }
 
@@ -73,7 +73,7 @@ impl MemoryReader {
 
 impl State {
     fn shelf_mut(&mut self, name: ShelfName) -> &mut Shelf {
-        Arc::make_mut(&mut self.shelves[name as usize])
+        Arc::make_mut(self.shelves.entry(name).or_default())
     }
 
     fn renumber(&mut self, place: &Place) {
@@ -223,7 +223,7 @@ impl StoreRead for State {
     }
 
     fn shelf(&self, name: ShelfName) -> Arc<Shelf> {
-        Arc::clone(&self.shelves[name as usize])
+        self.shelves.get(&name).cloned().unwrap_or_default()
     }
 
     fn counts(&self) -> Counts {
@@ -391,9 +391,7 @@ impl Store for MemoryStore {
     }
 
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError> {
-        if state.audience == Audience::Public {
-            self.change().shelf_mut(ShelfName::Public).set(feed.0, state.head());
-        }
+        self.change().shelf_mut(ShelfName::of(&state.audience)).set(feed.0, state.head());
         self.change().feeds.insert(*feed, state.clone());
         Ok(())
     }

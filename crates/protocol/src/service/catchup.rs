@@ -4,14 +4,17 @@
 //! not compare in a circle: what left them different once is not tried again at once.
 //! Spec: docs/PROTOCOL.md, section 6.2.
 
+use std::sync::Arc;
+
 use baraza_record::CentreId;
 
 use crate::{
-    answer,
+    entitle::{Shared, is_node},
     ingest::{IngestError, Rejection},
     net::{NetEffect, Peer, RequestId, Verdict},
     screen::Screened,
     session::{Gains, Learnt, Outcome, Session},
+    standing::Standing,
     store::{Store, StoreError},
     want,
     wire::Hello,
@@ -23,6 +26,9 @@ use super::{Service, links::COMPARE_EVERY_MS};
 /// comparison covers what several sessions bring.
 const NEWS_AFTER_MS: u64 = 200;
 
+/// Most members of a network that are remembered for the operator.
+const MEMBERS_SEEN_MAX: usize = 10_000;
+
 impl<S: Store> Service<S> {
     pub(super) fn start_session(&mut self, peer: Peer) -> Result<(), StoreError> {
         // One that is under way may have passed what is new: the wish to compare stays.
@@ -32,7 +38,8 @@ impl<S: Store> Service<S> {
         let Some(link) = self.links.up.get_mut(&peer) else { return Ok(()) };
         link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
         let tried = link.fruitless.clone().filter(|_| self.now < link.retry_at);
-        let session = Session::new(peer, self.config.centre, tried, self.now);
+        let (ours, known) = (Arc::clone(&self.ours), self.centre_of(&peer));
+        let session = Session::new(peer, ours, known, tried, self.now);
         self.sessions.insert(peer, session.through(&self.gate));
         self.step(peer)
     }
@@ -40,18 +47,23 @@ impl<S: Store> Service<S> {
     /// A peer compared itself with us: if it differs, or may have a body that we want, we
     /// look what it has.
     pub(super) fn heard(&mut self, peer: Peer, hello: Hello) -> Result<(), StoreError> {
-        let ours = answer::hello(&self.store, self.config.centre);
-        let wanting = want::any(&self.store, Some(&self.gate))?;
+        let standing = Standing::of(&self.store, &self.ours, &peer, &hello)?;
+        let shared: Vec<_> = standing.shared().collect();
+        let ours = self.config.centre;
+        let wanting = want::any(&self.store, Some(&self.gate), |state| {
+            shared.iter().any(|shelf| shelf.holds_feed(&ours, state))
+        })?;
         if let Some(link) = self.links.up.get_mut(&peer) {
-            let both = (ours, hello);
-            let equal = both.0.same_set(&both.1);
+            let known = link.fruitless.as_ref();
             // What left us different once is not tried again at once.
-            match link.fruitless.as_ref() == Some(&both) {
-                false if !equal => link.compare_by(self.now),
+            match known.is_some_and(|known| standing.is_no_news_after(known)) {
+                false if !standing.agrees() => link.compare_by(self.now),
+                // The peer may have told of itself before it had committed what it got.
+                true if !standing.agrees() => link.compare_soon(self.now),
                 _ if wanting => link.compare_soon(self.now),
                 _ => (),
             }
-            link.theirs = Some(both.1);
+            (link.theirs, link.shared) = (Some(hello), shared);
         }
         Ok(())
     }
@@ -162,6 +174,8 @@ impl<S: Store> Service<S> {
             *last += 1;
             *last
         })?;
+        self.look_at_own_feed(&peer)?;
+        let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
         let mut requests = Vec::new();
         while let Some((request, what)) = session.poll_request() {
             requests.push(NetEffect::Request { peer, request, bytes: what.encode() });
@@ -191,13 +205,41 @@ impl<S: Store> Service<S> {
         if matches!(outcome, Outcome::Violated(_)) {
             self.offended(peer);
         }
-        let ours = answer::hello(&self.store, self.config.centre);
-        if let Some(link) = self.links.up.get_mut(&peer) {
-            link.conclude(&session, outcome, ours, now);
+        let standing = match session.theirs() {
+            Some(hello) => Some(Standing::of(&self.store, &self.ours, &peer, hello)?),
+            None => None,
+        };
+        if let (Some(standing), Some(hello)) = (&standing, session.theirs()) {
+            self.note_networks(&peer, hello.centre, standing)?;
         }
+        if let Some(link) = self.links.up.get_mut(&peer) {
+            link.conclude(&session, outcome, standing, now);
+        }
+        self.end_visit(peer);
         if gains != Gains::default() {
             self.renew_rules()?;
             self.spread_news(Some(peer));
+        }
+        Ok(())
+    }
+
+    /// Notes who is a member of our networks, and with whom we agree on them.
+    fn note_networks(
+        &mut self,
+        peer: &Peer,
+        centre: CentreId,
+        standing: &Standing,
+    ) -> Result<(), StoreError> {
+        let proved = is_node(&self.store, &centre, peer)?;
+        for shelf in standing.shared() {
+            let Shared::Network(id) = shelf else { continue };
+            let seen = self.seen.entry(id).or_default();
+            if proved && seen.centres.len() < MEMBERS_SEEN_MAX {
+                seen.centres.insert(centre);
+            }
+            if !standing.differing().any(|other| other == shelf) {
+                seen.agreed_ms = Some(self.now);
+            }
         }
         Ok(())
     }

@@ -4,24 +4,34 @@
 //! durable.
 //! Spec: docs/ARCHITECTURE.md, "Journeys".
 
-use baraza_identity::Capabilities;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use baraza_identity::{Capabilities, LogStanding};
 use baraza_record::{
-    Audience, BODY_BYTES_MAX, BodyCommit, FeedId, Header, Payload, RecordId, SecretKey, Seq,
-    SignedRecord, VerifiedRecord, body, hash,
+    AUDIENCE_CENTRES_MAX, Audience, BODY_BYTES_MAX, BodyCommit, EventId, FeedId, Header, Payload,
+    RecordId, SecretKey, Seq, SignedRecord, VerifiedRecord, body, hash,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Command, NewRecord, PUBLISH_MAX, PeerStatus, Refusal, Reply, ServiceStatus},
+    command::{
+        Command, NewRecord, PUBLISH_MAX, PeerStatus, Recipients, Refusal, Reply, ServiceStatus,
+    },
     effective::needed,
+    entitle::{Membership, Ours},
     ingest::{self, IngestError},
     net::{NetEffect, Peer},
+    standing::Standing,
     store::{FeedHead, PAGE_MAX, ShelfName, Store, StoreError},
     stream::{self, Intake},
     want,
+    wire::NETWORKS_MAX,
 };
 
-use super::{CallId, Effect, Service};
+use super::{CallId, Effect, Service, Visits};
 
 /// Records of one publication that gossip carries; more are told by comparison.
 const ANNOUNCE_MAX: usize = 16;
@@ -31,21 +41,30 @@ const STATUS_FORKS_MAX: usize = 32;
 
 impl<S: Store> Service<S> {
     pub(super) fn command(&mut self, call: CallId, command: Command) {
+        if let Command::Publish(records) = command {
+            return self.publish_in_turn(call, records);
+        }
+        let reply = self.command_reply(command);
+        self.effects.push_back(Effect::Reply { call, reply });
+    }
+
+    /// Does what is asked for, at once.
+    pub(super) fn command_reply(&mut self, command: Command) -> Reply {
         let reply = match command {
             Command::Publish(records) => self.publish(records),
             Command::Import(bytes) => self.import(&bytes),
             Command::Identify(event) => self.identify(event),
             Command::Sync(peer) => self.sync(peer),
+            Command::Networks(networks) => self.set_networks(networks),
             Command::Dial(address) => self.dial(address),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
         };
-        let reply = reply.unwrap_or_else(Reply::Refused);
-        self.effects.push_back(Effect::Reply { call, reply });
+        reply.unwrap_or_else(Reply::Refused)
     }
 
     fn publish(&mut self, records: Vec<NewRecord>) -> Result<Reply, Refusal> {
-        if let Some(why) = self.config.key_blocked.clone() {
+        if let Some(why) = self.key_blocked()? {
             return Err(Refusal::KeyBlocked { why });
         }
         if let Some(why) = self.read_only.clone() {
@@ -57,66 +76,152 @@ impl<S: Store> Service<S> {
         let key = self.signer.clone().ok_or(Refusal::Locked)?;
         let none = Capabilities::default();
         let needed = records.iter().fold(none, |all, record| all.and(needed(record.kind)));
-        self.may_publish(&key, needed)?;
+        let under = self.may_publish(&key, needed)?;
         let mut signed: Vec<VerifiedRecord> = Vec::with_capacity(records.len());
-        let mut head = self.own_feed(&key)?;
+        let mut ends = BTreeMap::new();
         for (index, record) in records.into_iter().enumerate() {
-            let one = self.sign(&key, head, index, record)?;
-            head = FeedHead { seq: one.header().seq, id: one.id() };
+            let recipients = self.recipients(&record)?;
+            let end = match ends.entry(recipients.clone()) {
+                Entry::Occupied(end) => end.into_mut(),
+                Entry::Vacant(end) => end.insert(self.own_feed(&key, &recipients)?),
+            };
+            let (audience, head) = end.clone();
+            let one = self.sign((&key, under), (audience, head), index, record)?;
+            if let Some((_, head)) = ends.get_mut(&recipients) {
+                *head = FeedHead { seq: one.header().seq, id: one.id() };
+            }
             self.may_erase(&one)?;
             signed.push(one);
         }
-        for range in signed.chunks(baraza_record::ANCHOR_HEADERS_MAX) {
-            let done = ingest::ingest_range(&mut self.store, range, self.now)?;
-            debug_assert_eq!(done.inserted, range.len() as u64, "the feed goes on at its head");
+        let mut by_feed: BTreeMap<FeedId, Vec<VerifiedRecord>> = BTreeMap::new();
+        for record in &signed {
+            by_feed.entry(record.feed()).or_default().push(record.clone());
         }
         signed.iter().for_each(|record| self.erasures.retracts(record.header().target));
-        if let Some(last) = signed.last() {
-            self.own_head = Some((last.feed(), head));
+        for (feed, records) in by_feed {
+            for range in records.chunks(baraza_record::ANCHOR_HEADERS_MAX) {
+                let done = ingest::ingest_range(&mut self.store, range, self.now)?;
+                debug_assert_eq!(done.inserted, range.len() as u64, "the feed goes on");
+            }
+            if let Some(last) = records.last() {
+                let head = FeedHead { seq: last.header().seq, id: last.id() };
+                self.own_heads.insert(feed, head);
+            }
         }
-        signed.iter().take(ANNOUNCE_MAX).for_each(|record| self.announce(record));
-        if ANNOUNCE_MAX < signed.len() {
+        let announced = signed.iter().take(ANNOUNCE_MAX);
+        announced.for_each(|record| self.announce(record));
+        let public = |record: &VerifiedRecord| record.header().audience == Audience::Public;
+        if ANNOUNCE_MAX < signed.len() || !signed.iter().all(public) {
             self.spread_news(None);
         }
         Ok(Reply::Published(signed.iter().map(|record| record.id()).collect()))
     }
 
     /// Checks that what `key` signs would be admitted: a record that nobody shows must not be
-    /// reported as published.
-    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<(), Refusal> {
+    /// reported as published. Returns the event under which it may sign.
+    fn may_publish(&self, key: &SecretKey, needed: Capabilities) -> Result<EventId, Refusal> {
         let log = self.own_log()?;
-        let operator = log.state().operator(&key.public());
-        let rights = operator.filter(|operator| operator.ended.is_none());
-        let rights = rights.map(|operator| operator.capabilities);
-        if !rights.is_some_and(|rights| rights.has(needed)) {
-            let needed = needed.names().collect::<Vec<_>>().join(" and ");
-            let why = format!("the identity log of this centre does not let it {needed}");
-            return Err(Refusal::KeyBlocked { why });
+        let operator = log.as_ref().and_then(|log| log.state().operator(&key.public()));
+        let why = match (&log, operator) {
+            (None, _) => "the identity log of this centre has not come to this node yet".to_owned(),
+            (Some(log), _) if log.standing() == LogStanding::Ended => {
+                "this centre is closed".to_owned()
+            }
+            (Some(_), None) => {
+                "the identity log of this centre does not name this node's key".to_owned()
+            }
+            (Some(log), Some(operator)) => match (&operator.ended, operator.capabilities) {
+                (Some(_), _) => {
+                    "the operator key of this node has been ended by its centre".to_owned()
+                }
+                (None, may) if !may.has(needed) => {
+                    let needed = needed.names().collect::<Vec<_>>().join(" and ");
+                    format!("the identity log of this centre does not let it {needed}")
+                }
+                (None, _) => return Ok(log.head().id()),
+            },
+        };
+        Err(Refusal::NotEnrolled { why })
+    }
+
+    /// Returns for whom a record is, in one form, if it may be.
+    pub(super) fn recipients(&self, record: &NewRecord) -> Result<Recipients, Refusal> {
+        let mut wanted = record.recipients.clone();
+        if let Some(Recipients::Centres(centres)) = &mut wanted {
+            centres.sort_unstable();
+            centres.dedup();
+            if !(1..=AUDIENCE_CENTRES_MAX).contains(&centres.len()) {
+                return Err(Refusal::NamedCentres { count: centres.len() });
+            }
         }
-        let state = self.store.feed(&self.own_feed_id(key))?;
-        match state.and_then(|state| state.fork) {
-            Some(fork) => Err(Refusal::KeyBlocked {
-                why: format!("two records are known at position {fork}: the feed forks there"),
-            }),
-            None => Ok(()),
+        if let Some(id) = record.revises.or(record.target) {
+            let recipients = Recipients::of(&self.own_record(&id)?.audience);
+            return match wanted.is_none_or(|wanted| wanted == recipients) {
+                true => Ok(recipients),
+                false => Err(Refusal::OtherRecipients { id, recipients }),
+            };
+        }
+        match wanted.unwrap_or_default() {
+            Recipients::Network(id) if !self.ours.networks.iter().any(|one| one.id == id) => {
+                Err(Refusal::NotAMember { id })
+            }
+            recipients => Ok(recipients),
         }
     }
 
-    fn own_feed_id(&self, key: &SecretKey) -> FeedId {
+    fn own_public_feed(&self, key: &SecretKey) -> FeedId {
         hash::feed_id(&self.config.centre, &key.public(), &Audience::Public)
     }
 
-    /// Returns the head of the feed that `key` signs for everybody.
-    fn own_feed(&self, key: &SecretKey) -> Result<FeedHead, StoreError> {
-        let feed = self.own_feed_id(key);
-        let state = self.store.feed(&feed)?;
-        Ok(state.map_or(FeedHead { seq: 0, id: RecordId(feed.0) }, |state| state.chain))
+    /// Returns the head of a feed that `key` signs.
+    fn own_head(&self, feed: FeedId) -> Result<FeedHead, Refusal> {
+        let Some(state) = self.store.feed(&feed)? else {
+            return Ok(FeedHead { seq: 0, id: RecordId(feed.0) });
+        };
+        match state.fork {
+            Some(seq) => Err(Refusal::Forked { seq }),
+            None => Ok(state.chain),
+        }
+    }
+
+    /// Returns the audience and the head of the feed that `key` signs for `recipients`: the
+    /// number that keeps its id from being guessed is that of the first record.
+    fn own_feed(
+        &mut self,
+        key: &SecretKey,
+        recipients: &Recipients,
+    ) -> Result<(Audience, FeedHead), Refusal> {
+        if let Some((feed, audience)) = self.held_own_feed(key, recipients)? {
+            return Ok((audience, self.own_head(feed)?));
+        }
+        let audience = match recipients {
+            Recipients::Public => Audience::Public,
+            Recipients::Network(id) => Audience::Network(*id, self.entropy.bytes()),
+            Recipients::Centres(named) => Audience::Centres(named.clone(), self.entropy.bytes()),
+        };
+        let feed = hash::feed_id(&self.config.centre, &key.public(), &audience);
+        Ok((audience, self.own_head(feed)?))
+    }
+
+    /// Returns the feed that `key` signs for `recipients`, if it is held.
+    pub(super) fn held_own_feed(
+        &self,
+        key: &SecretKey,
+        recipients: &Recipients,
+    ) -> Result<Option<(FeedId, Audience)>, StoreError> {
+        for feed in self.store.feeds_of(&self.config.centre)? {
+            let Some(state) = self.store.feed(&feed)? else { continue };
+            if state.signer == key.public() && Recipients::of(&state.audience) == *recipients {
+                return Ok(Some((feed, state.audience)));
+            }
+        }
+        Ok(None)
     }
 
     fn sign(
         &mut self,
-        key: &SecretKey,
-        head: FeedHead,
+        (key, under): (&SecretKey, EventId),
+        (audience, head): (Audience, FeedHead),
         index: usize,
         record: NewRecord,
     ) -> Result<VerifiedRecord, Refusal> {
@@ -144,10 +249,10 @@ impl<S: Store> Service<S> {
             kind: record.kind,
             centre: self.config.centre,
             signer: key.public(),
-            audience: Audience::Public,
+            audience,
             seq: head.seq + 1,
             prev: head.id,
-            identity_head: self.own_log()?.head().id(),
+            identity_head: under,
             created_ms: self.now,
             language: record.language,
             goals,
@@ -173,7 +278,7 @@ impl<S: Store> Service<S> {
     }
 
     fn import(&mut self, bytes: &[u8]) -> Result<Reply, Refusal> {
-        let mut intake = Intake::new(self.now).through(&self.gate);
+        let mut intake = Intake::new(self.now, self.ours.entitlement()).through(&self.gate);
         for (_, frame) in baraza_record::frame::FrameReader::new(bytes).flatten() {
             intake.take(&mut self.store, frame)?;
         }
@@ -197,6 +302,28 @@ impl<S: Store> Service<S> {
             Err(IngestError::Store(error)) => Err(error.into()),
             Err(IngestError::Rejected(rejection)) => Err(Refusal::Event(rejection)),
         }
+    }
+
+    /// Changes the networks. Sessions that are under way know only the old ones.
+    fn set_networks(&mut self, networks: Vec<Membership>) -> Result<Reply, Refusal> {
+        if NETWORKS_MAX < networks.len() {
+            return Err(Refusal::TooManyNetworks { count: networks.len() });
+        }
+        self.ours = Arc::new(Ours { networks, ..*self.ours });
+        let peers: Vec<_> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.fail("the networks of this node were changed");
+            }
+            self.end_session(peer)?;
+        }
+        for link in self.links.up.values_mut() {
+            link.forget_failures();
+        }
+        self.visits = Visits::default();
+        self.seen.retain(|id, _| self.ours.networks.iter().any(|one| one.id == *id));
+        self.spread_news(None);
+        Ok(Reply::Joined)
     }
 
     fn sync(&mut self, peer: Option<Peer>) -> Result<Reply, Refusal> {
@@ -236,17 +363,21 @@ impl<S: Store> Service<S> {
     fn status(&self) -> Result<ServiceStatus, Refusal> {
         let operator = self.signer.as_ref().map(SecretKey::public);
         let own_feed = match &self.signer {
-            Some(key) => Some((self.own_feed_id(key), self.own_feed(key)?)),
+            Some(key) => {
+                let feed = self.own_public_feed(key);
+                let start = FeedHead { seq: 0, id: RecordId(feed.0) };
+                Some((feed, self.store.feed(&feed)?.map_or(start, |state| state.chain)))
+            }
             None => None,
         };
         let (held, forks) = self.standing()?;
         Ok(ServiceStatus {
             centre: self.config.centre,
-            identity_head: self.own_log()?.head().id(),
+            identity_head: self.own_log()?.map(|log| log.head().id()),
             node: self.config.node,
             operator,
             unlocked: self.signer.is_some(),
-            key_blocked: self.config.key_blocked.clone(),
+            key_blocked: self.key_blocked()?,
             own_feed,
             listen: self.links.listen.clone(),
             peers_connected: self.links.up.len(),
@@ -254,6 +385,7 @@ impl<S: Store> Service<S> {
             held,
             forks,
             sessions: self.sessions.len(),
+            networks: self.seen.clone(),
             agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
             dial_failures: self.links.failures.iter().cloned().collect(),
             declined_feeds: self.gate.declined(),
@@ -284,7 +416,6 @@ impl<S: Store> Service<S> {
     }
 
     fn peer_list(&self) -> Vec<PeerStatus> {
-        let ours = crate::answer::hello(&self.store, self.config.centre);
         let mut list: Vec<_> = self.links.book.iter().collect();
         list.sort_by_key(|(peer, entry)| {
             (!self.links.up.contains_key(peer), std::cmp::Reverse(entry.connected_ms), **peer)
@@ -298,7 +429,10 @@ impl<S: Store> Service<S> {
                 connected: link.is_some(),
                 addresses: entry.addresses.clone(),
                 agreed_ms: entry.agreed_ms,
-                equal: theirs.map(|theirs| theirs.same_set(&ours)),
+                equal: theirs.and_then(|theirs| {
+                    let standing = Standing::of(&self.store, &self.ours, peer, theirs);
+                    standing.ok().map(|standing| standing.agrees())
+                }),
                 last_failure: link.and_then(|link| link.last_failure.clone()),
             }
         };
@@ -309,7 +443,7 @@ impl<S: Store> Service<S> {
 impl<S: Store> Service<S> {
     /// Returns whether everything admitted here has its body: for tests and status.
     pub fn is_complete(&self) -> bool {
-        want::any(&self.store, Some(&self.gate)).is_ok_and(|wanted| !wanted)
+        want::any(&self.store, Some(&self.gate), |_| true).is_ok_and(|wanted| !wanted)
     }
 
     /// Returns the digest of all that is admitted here.

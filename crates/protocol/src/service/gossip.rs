@@ -5,9 +5,10 @@
 //! Spec: docs/PROTOCOL.md, section 6.5.
 
 use baraza_identity::SignedEvent;
-use baraza_record::{Audience, VerifiedRecord};
+use baraza_record::VerifiedRecord;
 
 use crate::{
+    entitle::Entitlement,
     ingest::{self, IngestError, Rejection},
     net::{GOSSIP_BYTES_MAX, NetEffect, Peer, Token, Verdict},
     screen::Gossiped,
@@ -80,7 +81,7 @@ impl<S: Store> Service<S> {
 
     fn gossiped(&mut self, peer: Peer, record: &VerifiedRecord) -> Result<Verdict, StoreError> {
         let header = record.header();
-        if header.audience != Audience::Public {
+        if !Entitlement::public().covers(&header.centre, &header.audience) {
             return Ok(Verdict::Reject);
         }
         if self.gate.refuses(record, self.store.counts().ledger_bytes) {
@@ -112,8 +113,13 @@ impl<S: Store> Service<S> {
         }
     }
 
-    /// Publishes own new records: with the body if it is small enough.
+    /// Publishes an own new record: with the body if it is small enough. Gossip goes to
+    /// anybody; what is not for everybody is told by comparison.
     pub(super) fn announce(&mut self, record: &VerifiedRecord) {
+        let header = record.header();
+        if !Entitlement::public().covers(&header.centre, &header.audience) {
+            return;
+        }
         let mut wire = record.to_wire();
         if GOSSIP_RECORD_BYTES_MAX < record.encode().len() {
             wire.payload = None;

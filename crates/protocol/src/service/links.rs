@@ -11,9 +11,11 @@ use std::{
 use baraza_record::Timestamp;
 
 use crate::{
+    entitle::Shared,
     net::{NetEffect, Peer},
     peers::PeerEntry,
     session::{Gains, Outcome, Session},
+    standing::Standing,
     store::{Store, StoreError, Table},
     wire::Hello,
 };
@@ -62,21 +64,25 @@ pub(super) struct Link {
     busy: u32,
     /// Why the last one failed.
     pub(super) last_failure: Option<String>,
-    /// What both sides held when a session last brought nothing and left them different.
-    pub(super) fruitless: Option<(Hello, Hello)>,
+    /// How both sides stood when a session last brought nothing and left them different.
+    pub(super) fruitless: Option<Standing>,
     /// Sessions in a row that brought nothing and left something to wish for.
     dry: u32,
     /// When the same may be tried again although nothing has changed.
     pub(super) retry_at: Timestamp,
     /// What the peer last said it holds.
     pub(super) theirs: Option<Hello>,
+    /// Shelves that it has proved to share.
+    pub(super) shared: Vec<Shared>,
+    /// Whether we called.
+    pub(super) outbound: bool,
     /// Gossip messages that may still be looked at.
     gossip_left: u32,
     gossip_refilled: Timestamp,
 }
 
 impl Link {
-    fn new(now: Timestamp) -> Self {
+    fn new(outbound: bool, now: Timestamp) -> Self {
         Self {
             compare_at: now,
             failures: 0,
@@ -86,6 +92,8 @@ impl Link {
             dry: 0,
             retry_at: now,
             theirs: None,
+            shared: Vec::new(),
+            outbound,
             gossip_left: GOSSIP_BURST,
             gossip_refilled: now,
         }
@@ -113,11 +121,14 @@ impl Link {
         &mut self,
         session: &Session,
         outcome: Outcome,
-        ours: Hello,
+        standing: Option<Standing>,
         now: Timestamp,
     ) {
         if let Some(theirs) = session.theirs() {
             self.theirs = Some(theirs.clone());
+        }
+        if let Some(standing) = &standing {
+            self.shared = standing.shared().collect();
         }
         let brought = session.gains() != Gains::default();
         match outcome {
@@ -145,7 +156,7 @@ impl Link {
             Outcome::Differ => {
                 self.dry = self.dry.saturating_add(1);
                 self.retry_at = now.plus_ms(backoff_ms(self.dry));
-                self.fruitless = self.theirs.clone().map(|theirs| (ours, theirs));
+                self.fruitless = standing;
             }
         }
         (self.failures, self.busy, self.last_failure) = (0, 0, None);
@@ -209,6 +220,11 @@ impl Links {
         self.online
     }
 
+    /// Returns whether there is anybody to ask: connected, known or configured.
+    pub(super) fn knows_anybody(&self) -> bool {
+        !(self.up.is_empty() && self.book.is_empty() && self.bootstrap.is_empty())
+    }
+
     pub(super) fn listening(&mut self, address: String) {
         if !self.online {
             // The first dials need not wait for the next look at what is due.
@@ -260,7 +276,7 @@ impl<S: Store> Service<S> {
             return Ok(());
         }
         self.links.online = true;
-        self.links.up.entry(peer).or_insert_with(|| Link::new(self.now));
+        self.links.up.entry(peer).or_insert_with(|| Link::new(outbound, self.now));
         self.links.dialled.remove(&peer);
         if outbound {
             self.links.failures.retain(|(failed, _)| !failed.starts_with(address));
@@ -302,11 +318,13 @@ impl<S: Store> Service<S> {
         self.renew_rules()?;
         if self.links.online {
             self.dial_due()?;
+            self.visit_due()?;
         }
         self.step_waiting()?;
         let due = self.links.up.iter().filter(|(_, link)| link.compare_at <= self.now);
         let due: Vec<_> = due.map(|(peer, _)| *peer).collect();
-        due.into_iter().try_for_each(|peer| self.start_session(peer))
+        due.into_iter().try_for_each(|peer| self.start_session(peer))?;
+        self.publish_due()
     }
 
     /// Dials the bootstrap addresses while nobody is connected, and known peers while few are.

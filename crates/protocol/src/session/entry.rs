@@ -11,7 +11,7 @@ use baraza_record::{CentreId, FeedId, VerifiedRecord};
 use crate::{
     gate::Gate,
     store::{FeedState, Store, StoreError},
-    wire::{LogHead, Request, Wanted},
+    wire::{LogHead, Request, Scope, Wanted},
 };
 
 use super::{Asked, Session};
@@ -40,10 +40,10 @@ impl Session {
     }
 
     /// Asks for ranges, with the bodies that fit our interests.
-    pub(super) fn fetch(&self, ranges: Vec<Wanted>) -> Request {
+    pub(super) fn fetch(&self, scope: Scope, ranges: Vec<Wanted>) -> Request {
         match self.gate.as_ref().and_then(|gate| gate.interests()) {
-            Some(interests) => Request::FetchFor(interests, ranges),
-            None => Request::Fetch(ranges),
+            Some(interests) => Request::FetchFor(scope, interests, ranges),
+            None => Request::Fetch(scope, ranges),
         }
     }
 

@@ -7,13 +7,15 @@
 use baraza_record::{ANCHOR_HEADERS_MAX, FeedId, Seq, Timestamp};
 
 use crate::{
-    answer, ingest,
+    entitle::Shared,
+    ingest,
     net::RequestId,
+    standing::{self, Standing},
     store::{BodyState, PAGE_MAX, Place, Store, StoreError},
     want,
     wire::{
         BATCH_BYTES, BODIES_MAX, HEADS_MAX, LOGS_MAX, LogWanted, PROBE_MAX, RANGES_MAX, Request,
-        Wanted,
+        Scope, Wanted,
     },
 };
 
@@ -62,17 +64,23 @@ impl Session {
         }
         // Ranges may be left that other sessions are fetching: then this one waits.
         if self.asked.is_empty() && self.tasks.ranges.is_empty() && self.outcome.is_none() {
-            let agreed = self.final_compare && !self.failed_parts && self.agrees(store);
+            let agreed = self.final_compare && !self.failed_parts && self.agrees(store)?;
             self.finish(if agreed { Outcome::Agreed } else { Outcome::Differ });
         }
         Ok(())
     }
 
     /// Returns whether both sides held the same when the peer last said what it holds.
-    fn agrees<S: Store>(&self, store: &S) -> bool {
+    fn agrees<S: Store>(&self, store: &S) -> Result<bool, StoreError> {
         // The hello is of what was committed; within a batch ours may be a little behind.
-        let ours = answer::hello(store, self.ours);
-        self.theirs.as_ref().is_some_and(|theirs| theirs.same_set(&ours))
+        let Some(theirs) = &self.theirs else { return Ok(false) };
+        Ok(Standing::of(store, &self.ours, &self.peer, theirs)?.agrees())
+    }
+
+    /// Returns how a shelf is named in a request to the peer.
+    fn scope(&self, shelf: &Shared) -> Scope {
+        // A shelf whose network we left was dropped with the sessions of that time.
+        self.ours.scope(shelf, &self.peer).unwrap_or(Scope::Public)
     }
 
     fn next<S: Store>(
@@ -83,7 +91,7 @@ impl Session {
     ) -> Result<Option<(Asked, Request)>, StoreError> {
         if self.tasks.compare {
             self.tasks.compare = false;
-            return Ok(Some(self.compare(store)));
+            return Ok(Some(self.compare(store)?));
         }
         if let Some(after) = self.tasks.log_heads.take() {
             return Ok(Some((Asked::LogHeads(after), Request::LogHeads(after))));
@@ -103,30 +111,34 @@ impl Session {
         if self.asked.values().any(|asked| !asked.may_overlap()) {
             return Ok(None);
         }
-        if let Some(after) = self.tasks.heads.take() {
-            return Ok(Some((Asked::Heads(after), Request::Heads(after))));
+        if let Some((shelf, after)) = self.tasks.heads.pop_front() {
+            let request = Request::Heads(self.scope(&shelf), after);
+            return Ok(Some((Asked::Heads(shelf, after), request)));
         }
         // Early, so that a peer that is hard to reach is not for ever the only one known.
         if std::mem::take(&mut self.tasks.peers) {
             return Ok(Some((Asked::Peers, Request::Peers)));
         }
         if let Some((feed, span)) = self.tasks.probes.pop_first() {
-            return Ok(Some(span.ask(feed)));
+            return Ok(Some(span.ask(feed, self.scope(&self.shelf_of(&feed)))));
         }
         if let Some((feed, wanted)) = self.tasks.branches.pop_first() {
             let to = wanted.to.min(wanted.from.saturating_add(RANGE_RECORDS_MAX - 1));
             let range = vec![Wanted { feed, from: wanted.from, to }];
-            return Ok(Some((Asked::Branch(wanted), Request::Fetch(range))));
+            let scope = self.scope(&self.shelf_of(&feed));
+            return Ok(Some((Asked::Branch(wanted), Request::Fetch(scope, range))));
         }
         if let Some(ranges) = self.next_ranges(store, claims, now)? {
-            return Ok(Some((Asked::Fetch(ranges.clone()), self.fetch(ranges))));
+            let scope = self.scope(&self.shelf_of(&ranges[0].feed));
+            return Ok(Some((Asked::Fetch(ranges.clone()), self.fetch(scope, ranges))));
         }
         let fetching = self.asked.values().any(|asked| matches!(asked, Asked::Fetch(_)));
         if fetching || !self.tasks.ranges.is_empty() {
             return Ok(None);
         }
         if let Some(feed) = self.tasks.evidence.pop_first() {
-            return Ok(Some((Asked::Evidence(feed), Request::Evidence(feed))));
+            let scope = self.scope(&self.shelf_of(&feed));
+            return Ok(Some((Asked::Evidence(feed), Request::Evidence(scope, feed))));
         }
         self.next_last(store)
     }
@@ -138,7 +150,7 @@ impl Session {
             Asked::Compare => self.tasks.compare = true,
             Asked::LogHeads(after) => self.tasks.log_heads = Some(after),
             Asked::Logs(heads) => self.tasks.logs.extend(heads),
-            Asked::Heads(after) => self.tasks.heads = Some(after),
+            Asked::Heads(shelf, after) => self.tasks.heads.push_front((shelf, after)),
             Asked::Fetch(ranges) => {
                 ranges.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
             }
@@ -159,8 +171,10 @@ impl Session {
         }
     }
 
-    fn compare<S: Store>(&self, store: &S) -> (Asked, Request) {
-        (Asked::Compare, Request::Compare(answer::hello(store, self.ours)))
+    fn compare<S: Store>(&self, store: &S) -> Result<(Asked, Request), StoreError> {
+        let centre = self.theirs.as_ref().map(|hello| hello.centre).or(self.known);
+        let hello = standing::hello(store, &self.ours, &self.peer, centre.as_ref())?;
+        Ok((Asked::Compare, Request::Compare(hello)))
     }
 
     /// Packs ranges until they are expected to fill a batch.
@@ -175,8 +189,8 @@ impl Session {
         {
             let Some(mut wanted) = self.tasks.ranges.pop_front() else { break };
             let feed = wanted.feed;
-            let (chain, fork) =
-                store.feed(&feed)?.map_or((0, None), |state| (state.chain.seq, state.fork));
+            let state = self.held(&feed, store)?;
+            let (chain, fork) = state.map_or((0, None), |state| (state.chain.seq, state.fork));
             // What another session brought meanwhile need not come again.
             wanted.from = wanted.from.max(chain + 1);
             if wanted.to < wanted.from || fork.is_some() || self.given_up.contains(&feed) {
@@ -191,8 +205,12 @@ impl Session {
             }
             // First what lies before a part that waits; or more and more of them would wait.
             let waiting = self.early.range((feed, 0)..(feed, wanted.from)).next().is_some();
-            let wary = self.is_wary_of(chain);
-            if waiting || (wary && coming) || !claims.take(feed, self.peer, now) {
+            let wary = self.is_wary_of(chain) && coming;
+            // One request is about one shelf.
+            let apart = ranges
+                .first()
+                .is_some_and(|first: &Wanted| self.shelf_of(&first.feed) != self.shelf_of(&feed));
+            if waiting || wary || apart || !claims.take(feed, self.peer, now) {
                 passed.push(wanted);
                 continue;
             }
@@ -219,10 +237,10 @@ impl Session {
     }
 
     fn next_last<S: Store>(&mut self, store: &S) -> Result<Option<(Asked, Request)>, StoreError> {
-        let places = self.next_bodies(store)?;
+        let (shelf, places) = self.next_bodies(store)?;
         if !places.is_empty() {
-            let request =
-                Request::Bodies(places.iter().map(|place| (place.feed, place.seq)).collect());
+            let wanted = places.iter().map(|place| (place.feed, place.seq)).collect();
+            let request = Request::Bodies(self.scope(&shelf), wanted);
             return Ok(Some((Asked::Bodies(places), request)));
         }
         if !self.asked.is_empty() {
@@ -230,29 +248,37 @@ impl Session {
         }
         if !self.final_compare {
             self.final_compare = true;
-            return Ok(Some(self.compare(store)));
+            return Ok(Some(self.compare(store)?));
         }
         Ok(None)
     }
 
-    /// Returns bodies to ask for: none if none is wanted that was not asked for.
-    fn next_bodies<S: Store>(&mut self, store: &S) -> Result<Vec<Place>, StoreError> {
-        let mut places = Vec::new();
+    /// Returns bodies of one shelf to ask for: none if none is wanted that was not asked for.
+    fn next_bodies<S: Store>(&mut self, store: &S) -> Result<(Shared, Vec<Place>), StoreError> {
+        let (mut of, mut places) = (None, Vec::new());
         while places.len() < BODIES_MAX {
             let Some(place) = self.tasks.bodies.pop_front() else {
                 let Some(after) = self.tasks.missing_from.take() else { break };
-                let (wanted, next) = want::page(store, after, self.gate.as_deref())?;
+                let (wanted, next) = want::page(store, after, self.gate.as_deref(), |_| true)?;
                 self.tasks.missing_from = next.map(Some);
                 self.tasks.bodies.extend(wanted);
                 continue;
             };
             // Gossip or another session may have brought it.
             let entry = store.entry(&place)?;
-            if entry.is_some_and(|entry| entry.body == BodyState::Missing) {
-                places.push(place);
+            if entry.is_none_or(|entry| entry.body != BodyState::Missing) {
+                continue;
             }
+            let Some(state) = store.feed(&place.feed)? else { continue };
+            let holds = |shelf: &&Shared| shelf.holds_feed(&self.ours.centre, &state);
+            let Some(shelf) = self.shared.iter().find(holds).copied() else { continue };
+            if *of.get_or_insert(shelf) != shelf {
+                self.tasks.bodies.push_front(place);
+                break;
+            }
+            places.push(place);
         }
-        Ok(places)
+        Ok((of.unwrap_or(Shared::Public), places))
     }
 
     /// Learns from a batch how many records fill the next.
@@ -273,13 +299,13 @@ impl Asked {
 impl Span {
     /// Returns what narrows the span down, or, if nothing is left between, fetches the first
     /// record that differs.
-    fn ask(self, feed: FeedId) -> (Asked, Request) {
+    fn ask(self, feed: FeedId, scope: Scope) -> (Asked, Request) {
         let positions = self.positions();
         if positions.is_empty() {
             let first = vec![Wanted { feed, from: self.differ, to: self.differ }];
-            return (Asked::Parting(first[0]), Request::Fetch(first));
+            return (Asked::Parting(first[0]), Request::Fetch(scope, first));
         }
-        (Asked::Probe(feed, self, positions.clone()), Request::Probe(feed, positions))
+        (Asked::Probe(feed, self, positions.clone()), Request::Probe(scope, feed, positions))
     }
 
     /// Returns up to [`PROBE_MAX`] positions between the ends, evenly spread.

@@ -42,6 +42,7 @@ impl Session {
             if first.feed() != wanted.feed || first.header().seq != wanted.from {
                 return violation("a part is not of the range asked for");
             }
+            self.check_shelf(first)?;
             records += part.len() as u64;
             bytes += whole_size(&part);
             if self.refuses(first, store) || self.is_strange(first, store)? {
@@ -61,6 +62,16 @@ impl Session {
         }
         again.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
         Ok(())
+    }
+
+    /// Checks that a record belongs on the shelf on which the peer listed its feed.
+    fn check_shelf(&self, record: &VerifiedRecord) -> Result<(), TakeError> {
+        let header = record.header();
+        let shelf = self.shelf_of(&record.feed());
+        match shelf.holds(&self.ours.centre, &header.centre, &header.audience) {
+            true => Ok(()),
+            false => violation("a record is for another audience than asked for"),
+        }
     }
 
     /// Returns whether a record begins one more feed of unknown authority than is kept.
@@ -258,6 +269,7 @@ impl Session {
             if *range != 0 || !fits {
                 return violation("a part is not of the range asked for");
             }
+            self.check_shelf(first)?;
             self.gains.records += ingest::ingest_range(store, part, now)?.inserted;
             last = part.last().map(|record| record.header().seq);
         }
@@ -293,6 +305,7 @@ impl Session {
             if branch.iter().any(|record| record.feed() != feed) {
                 return violation("evidence of a fork is of another feed");
             }
+            branch.first().map_or(Ok(()), |first| self.check_shelf(first))?;
             self.gains.records += ingest::ingest_range(store, branch, now)?.inserted;
         }
         self.expect_fork(&feed, Seq::MAX, store)

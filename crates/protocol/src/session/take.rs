@@ -9,10 +9,12 @@ use baraza_reconcile::Head;
 use baraza_record::{CentreId, FeedId, Timestamp};
 
 use crate::{
-    answer, holders,
+    entitle::{Shared, is_node},
+    holders,
     ingest::{self, IngestError},
     screen::Screened,
-    store::{Branch, Place, ShelfName, Store, StoreError},
+    standing::{self, Standing},
+    store::{Branch, FeedState, Place, ShelfName, Store, StoreError},
     want,
     wire::{Answer, HeadEntry, Hello, KnownPeer, LogHead, LogPart, PEERS_MAX, Wanted},
 };
@@ -65,8 +67,8 @@ impl Session {
             (Asked::Logs(wanted), Screened::Plain(Answer::Logs(logs))) => {
                 return self.logs(&wanted, &logs, store);
             }
-            (Asked::Heads(after), Screened::Plain(Answer::Heads(heads, more))) => {
-                self.heads(after, &heads, more, store, now)?;
+            (Asked::Heads(shelf, after), Screened::Plain(Answer::Heads(heads, more))) => {
+                self.heads((shelf, after), &heads, more, store, now)?;
             }
             (Asked::Fetch(ranges), Screened::Batch(parts)) => {
                 self.batch(&ranges, parts, store, now)?;
@@ -100,31 +102,39 @@ impl Session {
         store: &mut S,
         now: Timestamp,
     ) -> Result<Vec<Learnt>, TakeError> {
-        let (centre, ours) = (hello.centre, answer::hello(store, self.ours));
-        let same_logs = hello.identities == ours.identities;
-        let same_feeds = hello.public == ours.public;
-        let both = (ours, hello);
-        let tried = self.tried.as_ref() == Some(&both);
-        self.theirs = Some(both.1);
+        let standing = Standing::of(store, &self.ours, &self.peer, &hello)?;
+        let tried = self.tried.as_ref().is_some_and(|tried| standing.is_no_news_after(tried));
+        let centre = hello.centre;
+        self.theirs = Some(hello);
+        self.shared = standing.shared().collect();
         let learnt = self.prove(store)?;
-        if same_logs && same_feeds && self.proved {
+        if standing.agrees() && self.proved {
             self.note_all(centre, store, now)?;
         }
-        if self.final_compare {
-            return Ok(learnt);
-        }
-        if tried {
+        if tried && !self.final_compare {
             (self.skipped, self.final_compare, self.failed_parts) = (true, true, true);
             return Ok(learnt);
         }
-        if same_logs && same_feeds && !want::any(store, self.gate.as_deref())? {
-            self.final_compare = true;
+        // Of a shelf that is shared only since we hold the peer's log, the last comparison tells.
+        let unseen = standing.differing().filter(|shelf| self.walked.insert(*shelf));
+        let unseen: Vec<_> = unseen.map(|shelf| (shelf, None)).collect();
+        if !self.final_compare {
+            let ours = self.ours.centre;
+            let shared =
+                |state: &FeedState| self.shared.iter().any(|shelf| shelf.holds_feed(&ours, state));
+            if standing.agrees() && !want::any(store, self.gate.as_deref(), shared)? {
+                self.final_compare = true;
+                return Ok(learnt);
+            }
+            self.tasks.log_heads = (!standing.same_identities()).then_some(None);
+            self.tasks.missing_from = Some(None);
+            self.tasks.peers = true;
+        } else if !unseen.is_empty() && !self.skipped {
+            (self.final_compare, self.tasks.missing_from) = (false, Some(None));
+        } else {
             return Ok(learnt);
         }
-        self.tasks.log_heads = (!same_logs).then_some(None);
-        self.tasks.heads = (!same_feeds).then_some(None);
-        self.tasks.missing_from = Some(None);
-        self.tasks.peers = true;
+        self.tasks.heads.extend(unseen);
         Ok(learnt)
     }
 
@@ -133,8 +143,7 @@ impl Session {
         let Some(centre) = self.theirs.as_ref().map(|hello| hello.centre) else {
             return Ok(Vec::new());
         };
-        let log = ingest::log_of(store, &centre)?;
-        let proved = log.is_some_and(|log| log.is_node(&self.peer));
+        let proved = is_node(store, &centre, &self.peer)?;
         let news = proved && !self.proved;
         self.proved = proved;
         Ok(if news { vec![Learnt::Centre(centre)] } else { Vec::new() })
@@ -147,12 +156,14 @@ impl Session {
         store: &mut S,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if centre == self.ours {
+        if centre == self.ours.centre {
             return Ok(());
         }
-        let shelf = store.shelf(ShelfName::Public);
-        for (feed, head) in shelf.page(None, usize::MAX) {
-            holders::note(store, &FeedId(*feed), &centre, head.seq, now)?;
+        for shared in &self.shared {
+            let shelf = standing::shelf(store, &self.ours, shared)?;
+            for (feed, head) in shelf.page(None, usize::MAX) {
+                holders::note(store, &FeedId(*feed), &centre, head.seq, now)?;
+            }
         }
         Ok(())
     }
@@ -212,7 +223,7 @@ impl Session {
 
     fn heads<S: Store>(
         &mut self,
-        after: Option<FeedId>,
+        (shelf, after): (Shared, Option<FeedId>),
         heads: &[HeadEntry],
         more: bool,
         store: &mut S,
@@ -220,11 +231,14 @@ impl Session {
     ) -> Result<(), TakeError> {
         self.count_page(after.map(|feed| feed.0), heads.iter().map(|head| head.feed.0), more)?;
         if more {
-            self.tasks.heads = Some(heads.last().map(|head| head.feed));
+            self.tasks.heads.push_front((shelf, heads.last().map(|head| head.feed)));
         }
         let centre = self.theirs.as_ref().map(|hello| hello.centre);
-        let centre = centre.filter(|centre| self.proved && *centre != self.ours);
+        let centre = centre.filter(|centre| self.proved && *centre != self.ours.centre);
         for head in heads {
+            if shelf != Shared::Public {
+                self.listed.insert(head.feed, shelf);
+            }
             let same = self.compare_head(head, store)?;
             if let (true, Some(centre)) = (same, &centre) {
                 holders::note(store, &head.feed, centre, head.seq, now)?;
@@ -236,7 +250,7 @@ impl Session {
     /// Plans what one head asks for. Returns whether we hold the very record that it names.
     fn compare_head<S: Store>(&mut self, head: &HeadEntry, store: &S) -> Result<bool, TakeError> {
         let feed = head.feed;
-        let state = store.feed(&feed)?;
+        let state = self.held(&feed, store)?;
         if self.declines_feed(&feed, state.as_ref()) {
             return Ok(false);
         }

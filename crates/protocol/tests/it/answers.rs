@@ -3,6 +3,7 @@
 use baraza_protocol::{
     answer::answer,
     conformance::Author,
+    entitle::Ours,
     ingest,
     model::MemoryStore,
     net::{ANSWER_BYTES_MAX, NetEvent, REQUEST_BYTES_MAX},
@@ -11,7 +12,7 @@ use baraza_protocol::{
     store::{Store, StoreRead, Table},
     wire::{
         ADDRESSES_MAX, Answer, BODIES_MAX, LOGS_MAX, LogWanted, PEERS_MAX, PROBE_MAX, RANGES_MAX,
-        Request, Wanted,
+        Request, Scope, Wanted,
     },
 };
 use baraza_record::{Audience, CentreId, FeedId, NetworkId, Timestamp, WireRecord, codec};
@@ -23,7 +24,9 @@ fn ask(store: &MemoryStore, request: &Request) -> Answer {
     let asked = request.encode();
     assert!(asked.len() <= REQUEST_BYTES_MAX, "{} bytes", asked.len());
     assert_eq!(Request::decode(&asked).as_ref(), Ok(request));
-    let answer = answer(&store.reader(), CentreId([0; 32]), request).unwrap();
+    let ours =
+        Ours { centre: CentreId([0; 32]), node: Author::new(8).key.public(), networks: vec![] };
+    let answer = answer(&store.reader(), &ours, &Author::new(9).key.public(), request).unwrap();
     let bytes = answer.encode();
     assert!(bytes.len() <= ANSWER_BYTES_MAX, "{} bytes", bytes.len());
     let peer = Author::new(9).key.public();
@@ -58,15 +61,19 @@ fn the_largest_records_fit_one_by_one() {
     let fetch = |from| {
         let feed = alice.feed();
         let ranges = (from..=7).map(|seq| Wanted { feed, from: seq, to: seq }).collect();
-        seqs(ask(&store, &Request::Fetch(ranges)))
+        seqs(ask(&store, &Request::Fetch(Scope::Public, ranges)))
     };
     assert_eq!(fetch(1), [[1], [2], [3], [4]]);
     assert_eq!(fetch(5), [[5]]);
     let places = (1..=7).map(|seq| (alice.feed(), seq)).collect();
-    let Answer::Bodies(bodies) = ask(&store, &Request::Bodies(places)) else { panic!("no bodies") };
+    let Answer::Bodies(bodies) = ask(&store, &Request::Bodies(Scope::Public, places)) else {
+        panic!("no bodies")
+    };
     assert_eq!(bodies.iter().filter(|body| body.is_some()).count(), 4);
     let places = vec![(alice.feed(), 6), (alice.feed(), 7)];
-    let Answer::Bodies(bodies) = ask(&store, &Request::Bodies(places)) else { panic!("no bodies") };
+    let Answer::Bodies(bodies) = ask(&store, &Request::Bodies(Scope::Public, places)) else {
+        panic!("no bodies")
+    };
     assert!(bodies[0].is_some() && bodies[1].is_none());
 }
 
@@ -95,9 +102,12 @@ fn the_largest_questions_have_bounded_answers() {
     let Answer::Peers(peers) = ask(&store, &Request::Peers) else { panic!("no peers") };
     assert_eq!(peers.len(), PEERS_MAX);
     let feed = FeedId([255; 32]);
-    ask(&store, &Request::Fetch(vec![Wanted { feed, from: 1, to: u64::MAX }; RANGES_MAX]));
-    ask(&store, &Request::Bodies(vec![(feed, u64::MAX); BODIES_MAX]));
-    ask(&store, &Request::Probe(feed, vec![u64::MAX; PROBE_MAX]));
+    ask(
+        &store,
+        &Request::Fetch(Scope::Public, vec![Wanted { feed, from: 1, to: u64::MAX }; RANGES_MAX]),
+    );
+    ask(&store, &Request::Bodies(Scope::Public, vec![(feed, u64::MAX); BODIES_MAX]));
+    ask(&store, &Request::Probe(Scope::Public, feed, vec![u64::MAX; PROBE_MAX]));
 }
 
 #[test]
@@ -105,10 +115,10 @@ fn questions_over_a_limit_are_not_understood() {
     let feed = FeedId([1; 32]);
     let wanted = Wanted { feed, from: 1, to: 1 };
     for request in [
-        Request::Fetch(vec![wanted; RANGES_MAX + 1]),
-        Request::Bodies(vec![(feed, 1); BODIES_MAX + 1]),
+        Request::Fetch(Scope::Public, vec![wanted; RANGES_MAX + 1]),
+        Request::Bodies(Scope::Public, vec![(feed, 1); BODIES_MAX + 1]),
         Request::Logs(vec![LogWanted { centre: CentreId([1; 32]), after: None }; LOGS_MAX + 1]),
-        Request::Probe(feed, vec![1; PROBE_MAX + 1]),
+        Request::Probe(Scope::Public, feed, vec![1; PROBE_MAX + 1]),
     ] {
         assert!(Request::decode(&request.encode()).is_err(), "{request:?}");
     }
@@ -124,7 +134,7 @@ fn a_range_without_a_good_signature_at_its_end_goes_on_to_one() {
     take(&mut store, &garbled(&chain[40..]));
     let feed = alice.feed();
     let fetch = |from, to| {
-        let answer = ask(&store, &Request::Fetch(vec![Wanted { feed, from, to }]));
+        let answer = ask(&store, &Request::Fetch(Scope::Public, vec![Wanted { feed, from, to }]));
         let Answer::Batch(parts) = &answer else { panic!("{answer:?}") };
         let bodies = parts[0].records.iter().filter(|wire| wire.payload.is_some()).count();
         let range = seqs(answer).remove(0);
@@ -145,7 +155,8 @@ fn evidence_has_both_branches_each_to_its_first_good_signature() {
     take(&mut store, &garbled(&chain[3..]));
     let other = go_on(&alice, head(&chain[2]), 9, "other");
     take(&mut store, &garbled(&other));
-    let Answer::Evidence(branches) = ask(&store, &Request::Evidence(alice.feed())) else {
+    let Answer::Evidence(branches) = ask(&store, &Request::Evidence(Scope::Public, alice.feed()))
+    else {
         panic!("no evidence")
     };
     let lengths: Vec<_> = branches.iter().map(Vec::len).collect();
@@ -160,7 +171,7 @@ fn evidence_has_both_branches_each_to_its_first_good_signature() {
         take(&mut late, &baraza_record::VerifiedRecord::verify_range(signed).unwrap());
     }
     assert_eq!(crate::fixture::digest(&late), crate::fixture::digest(&store));
-    let again = ask(&late, &Request::Evidence(alice.feed()));
+    let again = ask(&late, &Request::Evidence(Scope::Public, alice.feed()));
     assert!(matches!(again, Answer::Evidence(branches) if branches.len() == 2));
 }
 
@@ -177,19 +188,31 @@ fn nothing_but_what_is_public_and_admitted_is_given() {
     take(&mut store, &[bare(&chain[0])]);
     for feed in [closed.feed(), bob.feed()] {
         let ranges = vec![Wanted { feed, from: 1, to: 3 }];
-        assert_eq!(ask(&store, &Request::Fetch(ranges)), Answer::Batch(Vec::new()));
-        assert_eq!(ask(&store, &Request::Bodies(vec![(feed, 1)])), Answer::Bodies(vec![None]));
-        assert_eq!(ask(&store, &Request::Probe(feed, vec![1])), Answer::Ids(vec![None]));
-        assert_eq!(ask(&store, &Request::Evidence(feed)), Answer::Evidence(Vec::new()));
+        assert_eq!(ask(&store, &Request::Fetch(Scope::Public, ranges)), Answer::Batch(Vec::new()));
+        assert_eq!(
+            ask(&store, &Request::Bodies(Scope::Public, vec![(feed, 1)])),
+            Answer::Bodies(vec![None])
+        );
+        assert_eq!(
+            ask(&store, &Request::Probe(Scope::Public, feed, vec![1])),
+            Answer::Ids(vec![None])
+        );
+        assert_eq!(
+            ask(&store, &Request::Evidence(Scope::Public, feed)),
+            Answer::Evidence(Vec::new())
+        );
     }
-    let Answer::Heads(heads, false) = ask(&store, &Request::Heads(None)) else {
+    let Answer::Heads(heads, false) = ask(&store, &Request::Heads(Scope::Public, None)) else {
         panic!("no heads")
     };
     assert_eq!(heads.iter().map(|head| head.feed).collect::<Vec<_>>(), [alice.feed()]);
     assert_eq!(store.counts().feeds, 3);
-    let ids = ask(&store, &Request::Probe(alice.feed(), vec![1, 2]));
+    let ids = ask(&store, &Request::Probe(Scope::Public, alice.feed(), vec![1, 2]));
     assert_eq!(ids, Answer::Ids(vec![Some(chain[0].id()), None]));
-    assert_eq!(ask(&store, &Request::Bodies(vec![(alice.feed(), 1)])), Answer::Bodies(vec![None]));
+    assert_eq!(
+        ask(&store, &Request::Bodies(Scope::Public, vec![(alice.feed(), 1)])),
+        Answer::Bodies(vec![None])
+    );
 }
 
 #[test]

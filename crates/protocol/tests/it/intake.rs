@@ -3,11 +3,12 @@
 use baraza_protocol::{
     command::Imported,
     conformance::Author,
+    entitle::Entitlement,
     model::MemoryStore,
     store::{BodyState, SignatureState, Store, StoreRead},
     stream::Intake,
 };
-use baraza_record::{Timestamp, VerifiedRecord, frame::Frame};
+use baraza_record::{Audience, NetworkId, Timestamp, VerifiedRecord, frame::Frame};
 
 use crate::fixture::{NOW, Random, admitted, digest, garbled, go_on, head, place, store_of, take};
 
@@ -40,10 +41,10 @@ fn a_bundle_brings_everything_and_a_second_time_nothing() {
     all.extend(frames(&alice.chain(600)));
     all.extend(frames(&bob.chain(3)));
     let mut store = MemoryStore::new(1);
-    let done = import(&mut store, Intake::new(NOW), all.clone());
+    let done = import(&mut store, Intake::new(NOW, Entitlement::public()), all.clone());
     let expected = Imported { inserted: 603, identities: 2, ..Imported::default() };
     assert_eq!(done, expected);
-    let done = import(&mut store, Intake::new(NOW), all);
+    let done = import(&mut store, Intake::new(NOW, Entitlement::public()), all);
     assert_eq!(done, Imported { duplicates: 603, ..Imported::default() });
 }
 
@@ -67,7 +68,7 @@ fn the_order_of_pieces_does_not_matter_in_the_end() {
         for _ in 0..5 {
             random.shuffle(&mut pieces);
             for piece in &pieces {
-                import(&mut store, Intake::new(NOW), piece.clone());
+                import(&mut store, Intake::new(NOW, Entitlement::public()), piece.clone());
             }
         }
         let lacking = store.missing(None, 99).unwrap();
@@ -129,7 +130,7 @@ fn what_is_damaged_is_left_out_and_the_rest_kept() {
         }
     }
     let mut store = MemoryStore::new(1);
-    let done = import(&mut store, Intake::new(NOW), all);
+    let done = import(&mut store, Intake::new(NOW, Entitlement::public()), all);
     assert_eq!((done.inserted, done.gaps), (9, 1), "{done:?}");
     assert_eq!(done.rejected, 2, "a body and the record before the hole");
     let entry = |n: usize| store.entry(&place(&chain[n])).unwrap().unwrap();
@@ -142,7 +143,7 @@ fn what_is_damaged_is_left_out_and_the_rest_kept() {
         Frame::Signature { record: chain[6].id(), signature },
         payload(&chain[3]),
     ];
-    let done = import(&mut store, Intake::new(NOW), repair);
+    let done = import(&mut store, Intake::new(NOW, Entitlement::public()), repair);
     assert_eq!((done.bodies, done.rejected), (1, 1), "the signature of another is refused");
     let entry = |n: usize| store.entry(&place(&chain[n])).unwrap().unwrap();
     assert_eq!(entry(3).body, BodyState::Present);
@@ -157,7 +158,7 @@ fn what_a_ledger_notes_for_itself_is_believed_of_our_own_only() {
     all.extend(frames(&chain));
     all.push(Frame::Erase { record: chain[0].id(), retraction: chain[1].id() });
     for (intake, body, arrived) in [
-        (Intake::new(NOW), BodyState::Present, NOW),
+        (Intake::new(NOW, Entitlement::public()), BodyState::Present, NOW),
         (Intake::replay(), BodyState::Erased, Timestamp(5)),
     ] {
         let mut store = MemoryStore::new(1);
@@ -165,4 +166,28 @@ fn what_a_ledger_notes_for_itself_is_believed_of_our_own_only() {
         let entry = store.entry(&place(&chain[0])).unwrap().unwrap();
         assert_eq!((entry.body, entry.arrived_ms), (body, arrived));
     }
+}
+
+#[test]
+fn what_is_for_others_is_not_kept() {
+    let (alice, us, network) = (Author::new(1), Author::new(2), NetworkId([5; 32]));
+    let for_us = |audience| Author { audience, ..alice.clone() };
+    let ours = for_us(Audience::Centres(vec![us.centre()], [1; 16]));
+    let others = for_us(Audience::Centres(vec![Author::new(3).centre()], [1; 16]));
+    let member = for_us(Audience::Network(network, [1; 16]));
+    let all = [ours.chain(2), others.chain(3), member.chain(4), alice.chain(1)];
+    let frames: Vec<_> = all.iter().flat_map(|chain| frames(chain)).collect();
+    for (entitled, kept) in [
+        (Entitlement::public(), 1),
+        (Entitlement::centre(us.centre()), 3),
+        (Entitlement::member(network), 5),
+    ] {
+        let mut store = store_of(&[&alice]);
+        let done = import(&mut store, Intake::new(NOW, entitled), frames.clone());
+        assert_eq!((done.inserted, done.foreign), (kept, 10 - kept));
+        assert_eq!(store.counts().records, kept);
+    }
+    let mut store = store_of(&[&alice]);
+    import(&mut store, Intake::replay(), frames);
+    assert_eq!(store.counts().records, 10, "what the ledger has was ours to keep");
 }

@@ -62,7 +62,7 @@ fn row(app: &App, request: AccreditRequest) -> Result<Row, Failure> {
     let name = effective.log(&centre)?.map(|log| log.state().name.clone());
     let title = format!("{}: {}", request.status, name.unwrap_or_else(|| centre.to_string()));
     let kind = Kind::ACCREDITATION;
-    let record = NewRecord { kind, language, revises: None, target: None, body };
+    let record = NewRecord { kind, language, revises: None, target: None, recipients: None, body };
     Ok(Row { source: String::new(), title, record })
 }
 

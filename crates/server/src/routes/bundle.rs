@@ -1,4 +1,5 @@
-//! Bundles: all that is public and that this node does not block, piece by piece, out and in.
+//! Bundles: all that is public, or that somebody is entitled to, and that this node does not
+//! block, piece by piece, out and in.
 //!
 //! Invariant: a piece is whole frames and can be verified by itself: each run of records of
 //! a feed ends at a header whose signature was checked. The same store gives the same pieces,
@@ -17,8 +18,10 @@ use axum::{
 use baraza_api::{BUNDLE_PIECE_BYTES, Imported};
 use baraza_protocol::{
     command::{Command, Reply as Answer},
+    entitle::Entitlement,
     policy::{Rules, Verdict},
-    store::{Branch, PAGE_MAX, Place, ShelfName, SignatureState, StoreError, StoreRead},
+    standing::{self, Shelf},
+    store::{Branch, PAGE_MAX, Place, SignatureState, StoreError, StoreRead},
 };
 use baraza_record::{
     ANCHOR_HEADERS_MAX, CentreId, FeedId, HEADER_BYTES_MAX, RecordId, Seq, SignedRecord,
@@ -30,6 +33,7 @@ use super::{Node, Reply};
 use crate::{
     failure::Failure,
     input::{OCTETS, Octets, Params},
+    networks,
 };
 
 /// Header of a reply that says where the next piece starts.
@@ -51,9 +55,17 @@ struct Piece {
 }
 
 pub(crate) async fn export(State(app): Node, mut params: Params) -> Result<Response, Failure> {
-    let after = params.take::<Cursor>("after")?;
+    let (after, whom) = (params.take::<Cursor>("after")?, params.take::<String>("for")?);
     params.finish()?;
-    let piece = app.read(move |app| Ok(piece(&*app.reader, &app.rules()?, after)?)).await?;
+    let read = app.read(move |app| {
+        let entitled = match whom {
+            Some(whom) => networks::entitlement(app, &whom)?,
+            None => Entitlement::public(),
+        };
+        let shelf = standing::shelf_for(&*app.reader, &entitled)?;
+        Ok(piece(&*app.reader, &app.rules()?, &shelf, after)?)
+    });
+    let piece = read.await?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCTETS));
     if let Some(next) = piece.next {
@@ -74,6 +86,7 @@ pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imp
             rejected: done.rejected,
             gaps: done.gaps,
             declined: done.declined,
+            foreign: done.foreign,
         })),
         _ => Err(Failure::odd_reply()),
     }
@@ -83,10 +96,10 @@ pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imp
 fn piece(
     reader: &dyn StoreRead,
     rules: &Rules,
+    shelf: &Shelf,
     after: Option<Cursor>,
 ) -> Result<Piece, StoreError> {
     let mut bytes = if after.is_none() { PREAMBLE.to_vec() } else { Vec::new() };
-    let shelf = reader.shelf(ShelfName::Public);
     let mut start = match after.unwrap_or(Cursor::Identities(None)) {
         Cursor::Records(feed, seq) => Some((feed, seq)),
         Cursor::Identities(after) => {

@@ -3,8 +3,8 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 use axum::{Json, extract::State};
-use baraza_api::{CentreView, EventView, ListCentres, LogState, OperatorView};
-use baraza_identity::{EndKind, IdentityEvent, LogStanding, Role, SignedEvent};
+use baraza_api::{CentreView, EventView, HorizonView, ListCentres, LogState, OperatorView};
+use baraza_identity::{EndKind, Ended, IdentityEvent, LogStanding, Role, SignedEvent};
 use baraza_protocol::{
     effective::Effective,
     policy::Verdict,
@@ -97,6 +97,7 @@ fn centre_view(
             EndKind::Retired => "retired".to_owned(),
             EndKind::Compromised => "compromised".to_owned(),
         }),
+        horizons: horizons(operator.ended.as_ref()),
     });
     let standing = match log.standing() {
         LogStanding::Sound => LogState::Sound,
@@ -126,6 +127,13 @@ fn centre_view(
         next_threshold: state.keys.next_threshold.into(),
         operators: operators.collect(),
     })
+}
+
+fn horizons(ended: Option<&Ended>) -> Vec<HorizonView> {
+    let horizons = ended.iter().flat_map(|ended| &ended.horizons);
+    horizons
+        .map(|(feed, (seq, record))| HorizonView { feed: *feed, seq: *seq, record: *record })
+        .collect()
 }
 
 /// Says in words what an event does.

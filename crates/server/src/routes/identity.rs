@@ -4,7 +4,9 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 use axum::{Json, extract::State};
-use baraza_api::{BranchView, EventsReply, FeedView, FeedsReply, IdentifyReply, IdentifyRequest};
+use baraza_api::{
+    BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
+};
 use baraza_protocol::{
     command::{Command, Reply as Answer},
     effective::{Effective, title},
@@ -22,6 +24,12 @@ use crate::{
 
 /// Most records of a branch that are counted.
 const BRANCH_COUNT_MAX: Seq = 10_000;
+
+/// Most records of a branch that are listed.
+const BRANCH_LISTED_MAX: Seq = 100;
+
+/// Most records at the end of a feed that are listed.
+const LAST_LISTED_MAX: usize = 10;
 
 pub(crate) async fn events(State(app): Node, Id(text): Id) -> Reply<EventsReply> {
     let read = app.read(move |app| {
@@ -77,16 +85,19 @@ fn feed_view(
     };
     let mut branches = Vec::new();
     for branch in state.fork.iter().flat_map(|_| [Branch::Main, Branch::Other]) {
-        let at = |seq| Place { feed, seq, branch };
         let first = state.fork.unwrap_or_default();
-        let Some(view) = effective.view(&at(first))? else { continue };
+        let at = |seq| Place { feed, seq, branch };
+        let Some(entry) = reader.entry(&at(first))? else { continue };
         let mut held = 1;
         while held < BRANCH_COUNT_MAX && reader.entry(&at(first + held))?.is_some() {
             held += 1;
         }
-        let title = view.body.as_ref().map(title).unwrap_or_default().to_owned();
-        branches.push(BranchView { record: view.entry.id, title, held });
+        let listed = first..first + held.min(BRANCH_LISTED_MAX);
+        let records = records_at(effective, listed.map(at))?;
+        branches.push(BranchView { record: entry.id, held, records });
     }
+    let last = (1..=state.shelf.seq).rev().take(LAST_LISTED_MAX);
+    let last = last.map(|seq| Place { feed, seq, branch: Branch::Main });
     Ok(FeedView {
         feed,
         signer: state.signer,
@@ -94,9 +105,27 @@ fn feed_view(
         seq: state.shelf.seq,
         record: state.shelf.id,
         held: state.chain.seq,
+        last: records_at(effective, last)?,
         fork: state.fork,
         branches,
     })
+}
+
+fn records_at(
+    effective: &mut Effective<'_>,
+    places: impl Iterator<Item = Place>,
+) -> Result<Vec<FeedRecord>, StoreError> {
+    let mut records = Vec::new();
+    for place in places {
+        let Some(view) = effective.view(&place)? else { continue };
+        records.push(FeedRecord {
+            id: view.entry.id,
+            seq: place.seq,
+            title: view.body.as_ref().map(title).unwrap_or_default().to_owned(),
+            created_ms: view.record.header().created_ms.0,
+        });
+    }
+    Ok(records)
 }
 
 fn to_hex(bytes: &[u8]) -> String {

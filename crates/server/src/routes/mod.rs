@@ -9,6 +9,7 @@ mod centres;
 mod direct;
 mod drafts;
 mod identity;
+mod networks;
 mod node;
 mod policy;
 mod publish;
@@ -38,6 +39,10 @@ pub(crate) use drafts::{
     show_draft, submit_draft,
 };
 pub(crate) use identity::{events, feeds, identify};
+pub(crate) use networks::{
+    create as create_network, inspect as inspect_invitation, invite as invite_to_network,
+    join as join_network, leave as leave_network, list as list_networks,
+};
 pub(crate) use node::{dial, peers, status, sync, unlock};
 pub(crate) use policy::{explain, policy};
 pub(crate) use quarantine::{quarantine, quarantined, release};

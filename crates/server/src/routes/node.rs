@@ -6,21 +6,26 @@ use axum::{Json, extract::State};
 use baraza_api::{
     DialRequest, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
+use baraza_identity::{Log, LogStanding};
 use baraza_protocol::{
     command::{Command, PeerStatus, Reply as Answer, ServiceStatus},
     effective::Effective,
     policy::{Rules, Verdict},
     set_digest,
-    store::{ShelfName, StoreError},
+    store::{ShelfName, StoreError, StoreRead},
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reply, trust::is_awaited};
+use super::{Node, Reply, networks, trust::is_awaited};
 use crate::{
     failure::Failure,
     input::{JsonBody, Params},
     state::App,
 };
+
+/// What helps a key whose feed has lost its end.
+const BLOCKED_HINT: &str =
+    "get the records back: `baraza sync`, or `baraza bundle import`; then it signs again by itself";
 
 pub(crate) async fn status(State(app): Node, params: Params) -> Reply<StatusView> {
     params.finish()?;
@@ -99,7 +104,9 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
     let [identities, public] =
         [ShelfName::Identities, ShelfName::Public].map(|name| reader.shelf(name).root());
     let digest = set_digest(identities, public);
-    let mut warnings = warnings(&status);
+    let networks = networks::views(app, &status.networks)?;
+    let mut warnings = warnings(&status, reader)?;
+    warnings.extend(enrolment(&status, log));
     warnings.extend(app.notices());
     warnings.extend(rules_warnings(app)?);
     Ok(StatusView {
@@ -107,6 +114,8 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         centre: status.centre,
         centre_name: log.map(|log| log.state().name.clone()).unwrap_or_default(),
         peer_id: (app.node.peer_id_text)(&status.node),
+        node_key: Some(status.node),
+        operator_key: status.operator,
         daemon: app.node.daemon,
         listen: status.listen,
         records: counts.records,
@@ -120,6 +129,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         peers_known: status.peers_known,
         sessions: status.sessions,
         set_digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        networks,
         agreed_ms: status.agreed_ms.map(|time| time.0),
         index_behind: reader.last_change().saturating_sub(covered),
         unlocked: status.unlocked,
@@ -128,22 +138,25 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
 }
 
 /// Returns what the service's own state asks an operator to do.
-fn warnings(status: &ServiceStatus) -> Vec<Warning> {
+fn warnings(status: &ServiceStatus, reader: &dyn StoreRead) -> Result<Vec<Warning>, StoreError> {
     let warning = |message: String, hint: &str| Warning { message, hint: hint.to_owned() };
-    let own_feed = status.own_feed.map(|(feed, _)| feed);
-    let forks = status.forks.iter().map(|(feed, seq)| match Some(*feed) == own_feed {
-        true => warning(
-            format!("our own feed forks at position {seq}: two records were signed there"),
-            "does another node use a copy of this key? then `baraza repair`",
-        ),
-        false => warning(
-            format!(
-                "feed {} forks at position {seq}: its author signed two records there",
-                feed.short()
+    let mut forks = Vec::new();
+    for (feed, seq) in &status.forks {
+        let ours = reader.feed(feed)?.is_some_and(|state| state.centre == status.centre);
+        forks.push(match ours {
+            true => warning(
+                format!("our own feed forks at position {seq}: two records were signed there"),
+                "stop every copy of the node that signs it, then: baraza centre resume",
             ),
-            "tell the centre; what follows is hidden until it repairs the feed",
-        ),
-    });
+            false => warning(
+                format!(
+                    "feed {} forks at position {seq}: its author signed two records there",
+                    feed.short()
+                ),
+                "tell the centre; what follows is hidden until it repairs the feed",
+            ),
+        });
+    }
     let read_only = status.read_only.iter().map(|why| {
         warning(
             format!("the store is read-only: {why}"),
@@ -153,8 +166,8 @@ fn warnings(status: &ServiceStatus) -> Vec<Warning> {
     let blocked = status
         .key_blocked
         .iter()
-        .map(|why| warning(format!("the operator key may not sign: {why}"), "run `baraza repair`"));
-    read_only.chain(blocked).chain(forks).chain(deferred(status)).collect()
+        .map(|why| warning(format!("the operator key may not sign: {why}"), BLOCKED_HINT));
+    Ok(read_only.chain(blocked).chain(forks).chain(deferred(status)).collect())
 }
 
 /// Says what a quota keeps out for now.
@@ -166,6 +179,46 @@ fn deferred(status: &ServiceStatus) -> Option<Warning> {
         ),
         hint: "baraza policy show; trust a nation or a centre, or raise [quotas]".into(),
     })
+}
+
+/// Says what this node lacks before it can act for its centre.
+fn enrolment(status: &ServiceStatus, log: Option<&Log>) -> Option<Warning> {
+    let warning = |message: String, hint: &str| Some(Warning { message, hint: hint.to_owned() });
+    let Some(log) = log else {
+        let centre = status.centre.short();
+        return warning(
+            format!("the identity log of our centre {centre} has not come to this node yet"),
+            "meet a node that has it: baraza sync ADDRESS; or: baraza bundle import FILE",
+        );
+    };
+    let standing = match log.standing() {
+        LogStanding::Ended => return warning("our centre is closed".into(), "baraza centre log"),
+        LogStanding::Frozen => Some("frozen: two updates follow one event"),
+        LogStanding::Disputed => Some("disputed: two rotations follow one event"),
+        LogStanding::Sound => None,
+    };
+    if let Some(standing) = standing {
+        let message = format!("our own identity log is {standing}");
+        return warning(message, "who else has our root keys? then: baraza centre rotate");
+    }
+    for key in [Some(status.node), status.operator].into_iter().flatten() {
+        match log.state().operator(&key) {
+            None => {
+                return warning(
+                    format!("our centre has not added this node's key {} yet", key.short()),
+                    "whoever has its root key runs: baraza operator add REQUEST",
+                );
+            }
+            Some(operator) if operator.ended.is_some() => {
+                return warning(
+                    format!("our centre has ended this node's key {}", key.short()),
+                    "nothing that it signs counts any more: baraza centre show",
+                );
+            }
+            Some(_) => (),
+        }
+    }
+    None
 }
 
 /// Returns what policy and trust ask an operator to do.

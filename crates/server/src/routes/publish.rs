@@ -13,14 +13,14 @@ use baraza_api::{
     RootSignature, RowReport,
 };
 use baraza_protocol::{
-    command::{Command, NewRecord, PUBLISH_MAX, Refusal, Reply as Answer},
+    command::{Command, NewRecord, PUBLISH_MAX, Recipients, Refusal, Reply as Answer},
     effective::{Effective, View, title},
     erasure::{Erasure, Urgency},
     stream::place_of,
 };
 use baraza_record::{
     Kind, RecordId,
-    body::{self, Body, FieldSpec, Problem, Required, ValueKind},
+    body::{self, Body, FieldSpec, Problem, Reach, Required, ValueKind},
     language::canonical_language,
 };
 use serde_json::Value;
@@ -29,7 +29,7 @@ use super::{Node, Reply};
 use crate::{
     failure::Failure,
     input::{Id, JsonBody},
-    resolve,
+    networks, resolve,
     state::{App, Defaults},
     view,
 };
@@ -120,7 +120,7 @@ pub(crate) async fn retract(
             .map_err(|error| Failure::invalid(format!("default language: {error}")))?;
         let title = target.body.as_ref().map(title).unwrap_or_default().to_owned();
         let (kind, target) = (Kind::RETRACTION, Some(target.entry.id));
-        let record = NewRecord { kind, language, revises: None, target, body };
+        let record = NewRecord { kind, language, revises: None, target, recipients: None, body };
         Ok(Row { source: String::new(), title, record })
     });
     let row = prepare.await?;
@@ -171,8 +171,9 @@ pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Publ
             (record, (source, title, kind))
         })
         .unzip();
-    let ids = match app.service.call(Command::Publish(records)).await? {
-        Answer::Published(ids) if ids.len() == named.len() => ids,
+    let (ids, waited_ms) = match app.service.call(Command::Publish(records)).await? {
+        Answer::Published(ids) if ids.len() == named.len() => (ids, 0),
+        Answer::PublishedLate { ids, waited_ms } if ids.len() == named.len() => (ids, waited_ms),
         _ => return Err(Failure::odd_reply()),
     };
     let read = app.read(move |app| {
@@ -182,7 +183,7 @@ pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Publ
                 Some(place) => view::holders(&*app.reader, &place)?,
                 None => Holders::default(),
             };
-            Ok(Published { id, kind, title, source, holders })
+            Ok(Published { id, kind, title, source, holders, waited_ms })
         };
         ids.into_iter().zip(named).map(publish).collect()
     });
@@ -191,7 +192,7 @@ pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Publ
 
 /// Reads one draft. A failure is about what it revises; anything else is a problem of the row.
 fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<Checked, Failure> {
-    let DraftBody { kind: name, language, revises, mut body, source: _ } = draft;
+    let DraftBody { kind: name, language, revises, audience, mut body, source: _ } = draft;
     let refused = |problem| Checked { record: None, problems: vec![problem], warnings: Vec::new() };
     let Some(kind) = Kind::from_name(&name).filter(|kind| kind.is_content()) else {
         let rule = "must be practice, lesson or reference";
@@ -202,6 +203,13 @@ fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<C
         Ok(language) => language,
         Err(error) => return Ok(refused(problem("language", &error.to_string(), ""))),
     };
+    let mut recipients = match audience.map(|text| (networks::recipients(app, &text), text)) {
+        None => None,
+        Some((Ok(recipients), _)) => Some(recipients),
+        Some((Err(failure), text)) => {
+            return Ok(refused(problem("audience", &failure.0.message, &text)));
+        }
+    };
     let revises = match revises {
         None => None,
         Some(text) => {
@@ -211,13 +219,25 @@ fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<C
                     format!("differs from the version that it revises, a {}", earlier.entry.kind);
                 return Ok(refused(problem("kind", &rule, &name)));
             }
+            let same = Recipients::of(&earlier.record.header().audience);
+            if recipients.is_some_and(|other| other != same) {
+                let rule = "differs from that of the version that it revises";
+                return Ok(refused(problem("audience", rule, "")));
+            }
+            recipients = Some(same);
             Some(earlier.entry.id)
         }
     };
-    complete(kind, &mut body, defaults);
-    let (problems, warnings) = (body::validate(kind, &body), body::warnings(kind, &body));
-    let record =
-        problems.is_empty().then_some(NewRecord { kind, language, revises, target: None, body });
+    let reach = match recipients.as_ref().unwrap_or(&Recipients::Public) {
+        Recipients::Public => Reach::Public,
+        Recipients::Network(_) | Recipients::Centres(_) => Reach::Limited,
+    };
+    let licence = defaults.licence.clone().filter(|_| reach == Reach::Public);
+    complete(kind, &mut body, &Defaults { licence, ..defaults.clone() });
+    let problems = body::validate_for(kind, &body, reach);
+    let warnings = body::warnings(kind, &body);
+    let record = NewRecord { kind, language, revises, target: None, recipients, body };
+    let record = problems.is_empty().then_some(record);
     Ok(Checked { record, problems, warnings })
 }
 

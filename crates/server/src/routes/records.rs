@@ -13,6 +13,7 @@ use axum::{
 };
 use baraza_api::{ErrorCode, ListReply, PAGE_MAX, RecordView};
 use baraza_protocol::{
+    command::Recipients,
     effective::{Effective, Standing, View},
     index::Query,
     policy::Rules,
@@ -20,12 +21,12 @@ use baraza_protocol::{
 };
 use serde_json::Value;
 
-use super::{Node, Reply, limit};
+use super::{Node, Reply, limit, networks::is_for};
 use crate::{
     failure::Failure,
     filter::{self, SCAN_MAX},
     input::{Id, OCTETS, Params},
-    resolve,
+    networks, resolve,
     rules::{refuse_blocked, refuse_hidden},
     state::App,
     view,
@@ -39,12 +40,14 @@ const STEP: usize = 100;
 
 pub(crate) async fn list(State(app): Node, mut params: Params) -> Reply<ListReply> {
     let (words, before) = (params.filter(), params.take("before")?);
+    let audience = params.take::<String>("audience")?;
     let limit = limit(&mut params, LIST_DEFAULT, PAGE_MAX)?;
     params.finish()?;
     let read = app.read(move |app| {
         let rules = app.rules()?;
         let query = filter::query(&*app.reader, &rules, &words)?;
-        Ok(page(&*app.reader, &rules, &query, before, limit)?)
+        let recipients = audience.map(|text| networks::recipients(app, &text)).transpose()?;
+        Ok(page(&*app.reader, &rules, (&query, recipients.as_ref()), before, limit)?)
     });
     read.await.map(Json)
 }
@@ -114,7 +117,7 @@ pub(crate) async fn raw(State(app): Node, Id(text): Id) -> Result<Response, Fail
 fn page(
     reader: &dyn StoreRead,
     rules: &Rules,
-    query: &Query,
+    (query, recipients): (&Query, Option<&Recipients>),
     mut before: Option<u64>,
     limit: usize,
 ) -> Result<ListReply, StoreError> {
@@ -136,7 +139,11 @@ fn page(
                 continue;
             }
             match effective.view(place)? {
-                Some(view) if is_listed(query, &view) && filter::matches(query, &view) => {
+                Some(view)
+                    if is_listed(query, &view)
+                        && filter::matches(query, &view)
+                        && is_for(recipients, &view.record.header().audience) =>
+                {
                     reply.records.push(view::summary(&mut effective, &view)?);
                 }
                 _ => (),

@@ -52,7 +52,7 @@ async fn an_imported_bundle_makes_two_nodes_equal() {
     assert!(lengths.iter().all(|length| *length <= BUNDLE_PIECE_BYTES), "{lengths:?}");
     let none_lost = json!({
         "inserted": 40, "duplicates": 0, "held": 0, "bodies": 0, "identities": 1, "rejected": 0,
-        "gaps": 0, "declined": 0,
+        "gaps": 0, "declined": 0, "foreign": 0,
     });
     assert_eq!(totals, none_lost);
     assert_ne!(digest(&alice).await, digest(&bob).await);

@@ -4,6 +4,7 @@
 
 mod bundles;
 mod drafts;
+mod networks;
 mod node;
 mod people;
 mod policy;

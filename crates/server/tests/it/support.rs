@@ -12,22 +12,24 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, header::CONTENT_TYPE},
 };
+use baraza_api::ErrorBody;
 use baraza_identity::{
     Capabilities, EVENT_VERSION, EventKind, Inception, Operator, Role, SignedEvent,
 };
 use baraza_protocol::{
     Config, Effect, Input, Service,
     effective::{Effective, IndexAction},
+    entitle::Membership,
     index::{Index, IndexPosition},
     ingest::ingest_identity,
     model::{MemoryIndex, MemoryStore},
     policy::{Policy, Trust},
     store::{PAGE_MAX, Store, StoreRead},
 };
-use baraza_record::{CentreId, KeyDigest, PublicKey, Timestamp, sign::SecretKey};
+use baraza_record::{CentreId, KeyDigest, NetworkId, Timestamp, sign::SecretKey};
 use baraza_server::{
-    App, Call, Caller, Defaults, Loaded, NodeFacts, OCTETS, RulesSource, ServiceHandle, Staff,
-    UnlockError, router,
+    App, Call, Caller, Defaults, Loaded, MadeNetwork, Network, NetworkKeeper, NewNetwork,
+    NodeFacts, OCTETS, RulesSource, ServiceHandle, Staff, UnlockError, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -177,9 +179,11 @@ impl TestNode {
         let reader: Arc<dyn StoreRead> = Arc::new(store.reader());
         let config = Config {
             centre: centre.id(),
-            node: PublicKey([number; 32]),
+            // The log names it; whether as a node is no matter here.
+            node: centre.key.public(),
             seed: [number; 32],
             bootstrap: Vec::new(),
+            networks: Vec::new(),
             key_blocked: None,
         };
         let mut service = Service::new(store, config, Timestamp(0)).unwrap();
@@ -256,6 +260,38 @@ pub(crate) fn practice(title: &str) -> Value {
     }})
 }
 
+/// Networks in memory.
+#[derive(Default)]
+pub(crate) struct Networks(Mutex<Vec<Network>>);
+
+impl NetworkKeeper for Networks {
+    fn list(&self) -> Vec<Network> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn create(&self, new: NewNetwork) -> Result<MadeNetwork, ErrorBody> {
+        let centre = Centre::with(new.name.len() as u8, Role::Network, Capabilities::default());
+        let secret = (!new.open).then_some([5; 32]);
+        let membership = Membership { id: NetworkId(centre.id().0), secret };
+        let (invited_by, addresses) = (None, Vec::new());
+        let network = Network { membership, name: new.name, invited_by, addresses };
+        self.add(network.clone())?;
+        let recovery = new.recovery.unwrap_or_default();
+        Ok(MadeNetwork { network, inception: centre.identity.encode(), recovery })
+    }
+
+    fn add(&self, network: Network) -> Result<(), ErrorBody> {
+        self.remove(&network.membership.id)?;
+        self.0.lock().unwrap().push(network);
+        Ok(())
+    }
+
+    fn remove(&self, id: &NetworkId) -> Result<(), ErrorBody> {
+        self.0.lock().unwrap().retain(|one| one.membership.id != *id);
+        Ok(())
+    }
+}
+
 fn facts(centre: CentreId, staff: Staff, files: &Files) -> NodeFacts {
     NodeFacts {
         version: "1.2.3".into(),
@@ -273,7 +309,9 @@ fn facts(centre: CentreId, staff: Staff, files: &Files) -> NodeFacts {
             "right" => Ok(()),
             _ => Err(UnlockError::WrongPassphrase),
         }),
+        networks: Arc::new(Networks::default()),
         staff,
+        home_notices: Arc::new(Vec::new),
         notices: Arc::new(RwLock::new(Vec::new())),
         rules: files.source(),
     }

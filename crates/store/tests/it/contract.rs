@@ -243,7 +243,7 @@ impl Pair {
     }
 
     fn compare_shelves(&self, store: &impl StoreRead) {
-        for name in [ShelfName::Identities, ShelfName::Public] {
+        for name in [ShelfName::Identities, ShelfName::Public, ShelfName::Named] {
             assert_eq!(store.shelf(name).root(), self.model.shelf(name).root());
         }
     }

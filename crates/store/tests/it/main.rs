@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod contract;
+mod copy;
 mod damage;
 mod durability;
 mod home;

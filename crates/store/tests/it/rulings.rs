@@ -29,7 +29,7 @@ impl Random {
 }
 
 enum Item {
-    Event(SignedEvent),
+    Event(Box<SignedEvent>),
     Records(Vec<VerifiedRecord>),
 }
 
@@ -44,8 +44,8 @@ fn go_on(
     let mut at = after;
     let next = |n: Seq| {
         let record = author.write(at, &format!("{text} {n}"), |header| {
-            header.series = first.filter(|_| n % 2 == 0);
-            header.target = first.filter(|_| n % 3 == 0);
+            header.series = first.filter(|_| n.is_multiple_of(2));
+            header.target = first.filter(|_| n.is_multiple_of(3));
         });
         at = FeedHead { seq: record.header().seq, id: record.id() };
         record
@@ -74,7 +74,8 @@ fn history() -> Vec<Item> {
     let stolen = other.update(ends(&bob, EndKind::Compromised, &[&chain[5]]));
 
     let events = [&author.event, &choice, &forged, &added, &rotated, &end, &bob.event, &stolen];
-    let mut items: Vec<_> = events.into_iter().map(|event| Item::Event(event.clone())).collect();
+    let mut items: Vec<_> =
+        events.into_iter().map(|event| Item::Event(Box::new(event.clone()))).collect();
     let pieces = [&honest[..8], &honest[8..], &copy[..10], &copy[10..], &third, &chain, &back];
     items.extend(pieces.into_iter().map(|piece| Item::Records(piece.to_vec())));
     items

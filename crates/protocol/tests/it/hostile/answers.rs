@@ -55,7 +55,7 @@ fn pages_that_do_not_go_forward() {
     ];
     for (name, page) in pages {
         check(name, Theirs, &mut |request, honest| match request {
-            Request::Heads(_) => page.encode(),
+            Request::Heads(_, _) => page.encode(),
             _ => honest.encode(),
         });
     }
@@ -70,7 +70,7 @@ fn pages_that_do_not_go_forward() {
 fn pages_that_never_end() {
     let mut n = 0_u64;
     check("heads without end", Theirs, &mut |request, honest| match request {
-        Request::Heads(after) => {
+        Request::Heads(_, after) => {
             let base = after.map_or(0, |feed| u64::from_be_bytes(*feed.0.first_chunk().unwrap()));
             let entry = |step: u64| {
                 let mut feed = [0; 32];
@@ -88,7 +88,7 @@ fn pages_that_never_end() {
 #[test]
 fn what_is_advertised_and_never_given() {
     let requests = check("phantom heads", Nobody, &mut |request, honest| match (request, honest) {
-        (Request::Heads(None), Answer::Heads(mut heads, more)) => {
+        (Request::Heads(_, None), Answer::Heads(mut heads, more)) => {
             for n in 0..200 {
                 let (feed, id) = (FeedId([n; 32]), RecordId([n; 32]));
                 let forked = n % 2 == 0;
@@ -116,8 +116,8 @@ fn what_is_advertised_and_never_given() {
         (_, honest) => honest.encode(),
     });
     check("nothing is available", Nobody, &mut |request, honest| match request {
-        Request::Fetch(_) => Answer::Batch(Vec::new()).encode(),
-        Request::Evidence(_) => Answer::Evidence(Vec::new()).encode(),
+        Request::Fetch(_, _) => Answer::Batch(Vec::new()).encode(),
+        Request::Evidence(_, _) => Answer::Evidence(Vec::new()).encode(),
         _ => honest.encode(),
     });
     check("no logs", Nobody, &mut |request, honest| match request {
@@ -125,7 +125,7 @@ fn what_is_advertised_and_never_given() {
         _ => honest.encode(),
     });
     check("one record at a time", Nobody, &mut |request, honest| match (request, honest) {
-        (Request::Fetch(_), Answer::Batch(mut parts)) => {
+        (Request::Fetch(_, _), Answer::Batch(mut parts)) => {
             parts.truncate(1);
             parts.iter_mut().for_each(|part| part.records.truncate(1));
             Answer::Batch(parts).encode()
@@ -173,7 +173,7 @@ fn parts_that_are_not_what_was_asked_for() {
     ];
     for (name, bend) in cases {
         check(name, Theirs, &mut |request, honest| match (request, honest) {
-            (Request::Fetch(_), Answer::Batch(parts)) if !parts.is_empty() => {
+            (Request::Fetch(_, _), Answer::Batch(parts)) if !parts.is_empty() => {
                 Answer::Batch(bend(parts)).encode()
             }
             (_, honest) => honest.encode(),
@@ -186,11 +186,11 @@ fn evidence_of_another_feed_and_logs_that_nobody_asked_for() {
     let stranger = Author::new(50);
     let records: Vec<_> = stranger.chain(1).iter().map(|record| record.to_wire()).collect();
     check("evidence of another feed", Theirs, &mut |request, honest| match request {
-        Request::Evidence(_) => Answer::Evidence(vec![records.clone()]).encode(),
+        Request::Evidence(_, _) => Answer::Evidence(vec![records.clone()]).encode(),
         _ => honest.encode(),
     });
     check("three branches", Theirs, &mut |request, honest| match request {
-        Request::Evidence(_) => Answer::Evidence(vec![records.clone(); 3]).encode(),
+        Request::Evidence(_, _) => Answer::Evidence(vec![records.clone(); 3]).encode(),
         _ => honest.encode(),
     });
     let mut bad = Author::new(1).event.encode();
@@ -219,7 +219,7 @@ fn records_that_are_replayed() {
         "the first batch again and again",
         Theirs,
         &mut |request, honest| match (request, honest) {
-            (Request::Fetch(_), honest) => first.get_or_insert_with(|| honest.encode()).clone(),
+            (Request::Fetch(_, _), honest) => first.get_or_insert_with(|| honest.encode()).clone(),
             (_, honest) => honest.encode(),
         },
     );

@@ -74,8 +74,13 @@ fn a_request_that_the_network_lost_does_not_hang_the_session() {
     victim.now = victim.now.plus_ms(2_000);
     victim.give(Vec::new());
     assert_eq!(victim.status().sessions, 0);
-    let late =
-        Answer::Compared(Hello { centre: CentreId([1; 32]), identities: [0; 32], public: [0; 32] });
+    let late = Answer::Compared(Hello {
+        centre: CentreId([1; 32]),
+        identities: [0; 32],
+        public: [0; 32],
+        networks: Vec::new(),
+        centres: None,
+    });
     let late = NetEvent::Response { peer, request: 1, bytes: late.encode() };
     assert!(victim.give(vec![screen(late)]).is_empty(), "an answer after the end is nothing");
 }

@@ -112,7 +112,7 @@ fn newer_from_11(request: &Request, answer: Answer) -> Vec<u8> {
         header.is_ok_and(|header| header.feed() == bob && 10 < header.seq)
     };
     match (request, answer) {
-        (Request::Fetch(_), Answer::Batch(mut parts)) => {
+        (Request::Fetch(_, _), Answer::Batch(mut parts)) => {
             let records = parts.iter_mut().flat_map(|part| &mut part.records);
             records.filter(|wire| of_bob(wire)).for_each(|wire| wire.header[0] = 9);
             Answer::Batch(parts).encode()

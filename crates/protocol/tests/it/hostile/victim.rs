@@ -4,6 +4,7 @@ use baraza_protocol::{
     Config, Effect, Input, Service, answer,
     command::{Command, Reply, ServiceStatus},
     conformance::Author,
+    entitle::Ours,
     model::MemoryStore,
     net::{NetEffect, NetEvent, Peer},
     screen::screen,
@@ -43,6 +44,7 @@ impl Victim {
             node: author.key.public(),
             seed: [1; 32],
             bootstrap: Vec::new(),
+            networks: Vec::new(),
             key_blocked: None,
         };
         let service = Service::new(store, config, NOW).unwrap();
@@ -81,7 +83,9 @@ impl Victim {
                 assert!(self.requests <= REQUESTS_MAX + 8, "the session does not end");
                 assert_eq!(to, node);
                 let asked = Request::decode(&bytes).unwrap();
-                let honest = answer::answer(&store.reader(), peer.centre(), &asked).unwrap();
+                let theirs = Ours { centre: peer.centre(), node, networks: Vec::new() };
+                let us = Author::new(100).key.public();
+                let honest = answer::answer(&store.reader(), &theirs, &us, &asked).unwrap();
                 let bytes = script(&asked, honest);
                 inputs.push(screen(NetEvent::Response { peer: to, request, bytes }));
             }

@@ -28,7 +28,14 @@ fn erase(sim: &mut Sim, target: RecordId, at_once: bool) {
     let (kind, language, target) = (Kind::RETRACTION, "en".to_owned(), Some(target));
     sim.command(
         0,
-        Command::Publish(vec![NewRecord { kind, language, revises: None, target, body }]),
+        Command::Publish(vec![NewRecord {
+            kind,
+            language,
+            revises: None,
+            target,
+            recipients: None,
+            body,
+        }]),
     );
     assert_eq!(sim.nodes[0].published().len(), 1);
 }

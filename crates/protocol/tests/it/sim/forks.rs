@@ -12,8 +12,8 @@ use super::{Sim, node::publish, seeds};
 
 const MINUTE_MS: u64 = 60_000;
 
-/// Has node 1 publish 5 records that spread, then 3 that part of the network sees, then go
-/// back to an older disk and publish 4 others.
+/// Has node 1 publish 5 records that spread, then 3 that the others see too, then go
+/// back to an older disk and, cut off from all, publish 4 others.
 fn fork(sim: &mut Sim, seed: u64) {
     sim.start_all();
     sim.publish(1, 5, 300);
@@ -22,7 +22,7 @@ fn fork(sim: &mut Sim, seed: u64) {
     sim.publish(1, 3, 300);
     sim.run_for(MINUTE_MS);
     sim.crash(1);
-    for other in [0, 2] {
+    for other in [0, 2, 3, 4] {
         sim.cut(1, other);
     }
     sim.restore(1, &old);

@@ -37,7 +37,14 @@ fn says(status: &str, centre: CentreId) -> Command {
     let body = json!({ "centre": centre, "status": status, "schema": "accreditation/1" });
     let body = body.as_object().unwrap().clone();
     let (kind, language) = (Kind::ACCREDITATION, "en".to_owned());
-    Command::Publish(vec![NewRecord { kind, language, revises: None, target: None, body }])
+    Command::Publish(vec![NewRecord {
+        kind,
+        language,
+        revises: None,
+        target: None,
+        recipients: None,
+        body,
+    }])
 }
 
 impl Sim {

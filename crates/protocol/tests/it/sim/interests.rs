@@ -26,7 +26,14 @@ fn records(kind: Kind, count: usize, target: &str) -> Command {
     let record = |n: usize| {
         let body = json!({ "text": format!("{n} {}", "x".repeat(2_000)), "sdg": [target] });
         let body = body.as_object().unwrap().clone();
-        NewRecord { kind, language: "en".to_owned(), revises: None, target: None, body }
+        NewRecord {
+            kind,
+            language: "en".to_owned(),
+            revises: None,
+            target: None,
+            recipients: None,
+            body,
+        }
     };
     Command::Publish((0..count).map(record).collect())
 }

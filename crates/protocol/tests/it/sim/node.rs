@@ -1,17 +1,21 @@
 //! One node: a service over a store in memory, and what it waits for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use baraza_protocol::{
     Config, Effect, Input, Service,
-    command::{Command, NewRecord, Reply},
+    command::{Command, NewRecord, Recipients, Reply},
     conformance::Author,
+    entitle::{Membership, Ours},
     ingest,
     model::MemoryStore,
     net::{NetEvent, Peer, Token},
-    store::Store,
+    store::{FeedHead, Store},
 };
-use baraza_record::{Kind, RecordId, Timestamp};
+use baraza_record::{FeedId, Kind, RecordId, Timestamp};
 use serde_json::{Map, Value};
 
 /// One node of a simulation.
@@ -26,6 +30,12 @@ pub(crate) struct Node {
     pub(crate) seen: BTreeSet<[u8; 32]>,
     pub(crate) examined: BTreeMap<Token, (usize, Vec<u8>)>,
     pub(crate) replies: Vec<Reply>,
+    /// Networks that it belongs to.
+    pub(crate) networks: Vec<Membership>,
+    /// Every byte that others said to it.
+    pub(crate) told: Vec<u8>,
+    /// Heads that a start finds its disk to have lost.
+    pub(crate) lost: Vec<(FeedId, FeedHead)>,
     seed: u64,
 }
 
@@ -48,6 +58,9 @@ impl Node {
             seen: BTreeSet::new(),
             examined: BTreeMap::new(),
             replies: Vec::new(),
+            networks: Vec::new(),
+            told: Vec::new(),
+            lost: Vec::new(),
             seed,
         }
     }
@@ -62,6 +75,13 @@ impl Node {
 
     pub(crate) fn peer(&self) -> Peer {
         self.author.key.public()
+    }
+
+    pub(crate) fn ours(&self) -> Arc<Ours> {
+        match &self.state {
+            State::Up(service) => Arc::clone(service.ours()),
+            State::Down(_) => panic!("nobody answers for a node that is down"),
+        }
     }
 
     pub(crate) fn service(&mut self) -> Option<&mut Service<MemoryStore>> {
@@ -94,9 +114,11 @@ impl Node {
             node: self.peer(),
             seed,
             bootstrap: self.bootstrap.clone(),
-            key_blocked: None,
+            networks: self.networks.clone(),
+            key_blocked: (!self.lost.is_empty()).then(|| "the end is lost".to_owned()),
         };
         let mut service = Service::new(store.clone(), config, now).unwrap();
+        service.set_start(true, self.lost.clone());
         service.handle(Input::Unlocked(self.author.key.clone()), now);
         service.handle(Input::Net(NetEvent::Listening { address }), now);
         self.state = State::Up(Box::new(service));
@@ -123,7 +145,7 @@ impl Node {
     /// Returns the ids of the reply that came last, which must be of records published.
     pub(crate) fn published(&self) -> Vec<RecordId> {
         match self.replies.last() {
-            Some(Reply::Published(ids)) => ids.clone(),
+            Some(Reply::Published(ids) | Reply::PublishedLate { ids, .. }) => ids.clone(),
             other => panic!("not published: {other:?}"),
         }
     }
@@ -131,12 +153,29 @@ impl Node {
 
 /// Returns the command to publish `count` records with a text of `bytes` bytes each.
 pub(crate) fn publish(count: usize, bytes: usize, text: &str) -> Command {
+    publish_for(count, bytes, text, Recipients::Public)
+}
+
+/// Returns the command to publish `count` records for `recipients`.
+pub(crate) fn publish_for(
+    count: usize,
+    bytes: usize,
+    text: &str,
+    recipients: Recipients,
+) -> Command {
     let record = |n| {
         let mut body = Map::new();
         let text = format!("{text} {n} {}", "x".repeat(bytes));
         body.insert("text".to_owned(), Value::String(text));
-        let (revises, target) = (None, None);
-        NewRecord { kind: Kind::LESSON, language: "en".to_owned(), revises, target, body }
+        let (revises, target, recipients) = (None, None, Some(recipients.clone()));
+        NewRecord {
+            kind: Kind::LESSON,
+            language: "en".to_owned(),
+            revises,
+            target,
+            recipients,
+            body,
+        }
     };
     Command::Publish((0..count).map(record).collect())
 }

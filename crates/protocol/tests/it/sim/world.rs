@@ -15,6 +15,7 @@ use baraza_protocol::{
     },
     policy::{Policy, Trust},
     screen::screen,
+    service::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS},
     store::{Store, StoreRead},
     wire::{Answer, Request},
 };
@@ -25,6 +26,9 @@ use crate::fixture::{NOW, Random, digest};
 
 /// When a request without an answer counts as failed.
 const TIMEOUT_MS: u64 = 10_000;
+
+/// Longest wait for the answer to a publication.
+const PUBLISH_PATIENCE_MS: u64 = OWN_FEED_WAIT_MS + OWN_FEED_COMPARE_MS + 2_000;
 
 /// Returns the seeds to run with: 16, or as many as `BARAZA_SIM_SEEDS` says.
 pub(crate) fn seeds() -> std::ops::Range<u64> {
@@ -156,8 +160,20 @@ impl Sim {
 
     pub(crate) fn publish(&mut self, node: usize, count: usize, bytes: usize) {
         let text = format!("at {} by {node}", self.now);
-        self.command(node, publish(count, bytes, &text));
+        self.publish_as(node, publish(count, bytes, &text));
         assert_eq!(self.nodes[node].published().len(), count);
+    }
+
+    /// Gives a command to publish and waits for the answer.
+    pub(crate) fn publish_as(&mut self, node: usize, command: Command) {
+        let before = self.nodes[node].replies.len();
+        self.command(node, command);
+        // After a start, a peer is asked first.
+        let end = self.now + PUBLISH_PATIENCE_MS;
+        while self.nodes[node].replies.len() == before {
+            assert!(self.now < end, "a publication is answered");
+            self.run_for(100);
+        }
     }
 
     pub(crate) fn run_for(&mut self, millis: u64) {
@@ -296,15 +312,17 @@ impl Sim {
             return self.notify(from, TIMEOUT_MS, failed);
         }
         let asked = Request::decode(&bytes).unwrap();
-        let centre = self.nodes[to].author.centre();
+        let asking = self.nodes[from].peer();
+        let ours = self.nodes[to].ours();
         let reader = self.nodes[to].store().reader();
         let answer = match self.random.chance(self.busy) {
             true => Answer::Busy,
-            false => answer::answer(&reader, centre, &asked).unwrap(),
+            false => answer::answer(&reader, &ours, &asking, &asked).unwrap(),
         };
         let answer = answer.encode();
+        self.nodes[from].told.extend_from_slice(&answer);
         assert!(answer.len() <= ANSWER_BYTES_MAX, "{} bytes to {asked:?}", answer.len());
-        let asking = self.nodes[from].peer();
+        self.nodes[to].told.extend_from_slice(&bytes);
         self.give(to, vec![screen(NetEvent::Request { peer: asking, ticket: 1, bytes })]);
         self.traffic.answer_bytes += answer.len() as u64;
         let delay = self.delay();
@@ -324,6 +342,7 @@ impl Sim {
         self.trace.update(&bytes);
         self.last_token += 1;
         let token = self.last_token;
+        self.nodes[to].told.extend_from_slice(&bytes);
         self.nodes[to].examined.insert(token, (from, bytes.clone()));
         let peer = self.nodes[from].peer();
         self.give(to, vec![screen(NetEvent::Gossip { peer, token, bytes })]);
