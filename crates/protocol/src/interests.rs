@@ -3,7 +3,7 @@
 //! Invariant: interests concern bodies and nothing else: headers, and so every set and digest,
 //! are the same whatever they are. A body that comes unasked is kept.
 //! Not here: files (`node`), what is missing (`want`).
-//! Spec: docs/PROTOCOL.md, section 6.6.
+//! Spec: docs/PROTOCOL.md, section 6.4.
 
 use baraza_record::{Goals, Header, Kind, vocab};
 use bincode::{Decode, Encode};

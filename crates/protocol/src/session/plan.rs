@@ -205,12 +205,12 @@ impl Session {
             }
             // First what lies before a part that waits; or more and more of them would wait.
             let waiting = self.early.range((feed, 0)..(feed, wanted.from)).next().is_some();
-            let wary = self.is_wary_of(chain) && coming;
+            let wary = self.is_wary_of(chain);
             // One request is about one shelf.
             let apart = ranges
                 .first()
                 .is_some_and(|first: &Wanted| self.shelf_of(&first.feed) != self.shelf_of(&feed));
-            if waiting || wary || apart || !claims.take(feed, self.peer, now) {
+            if waiting || (wary && coming) || apart || !claims.take(feed, self.peer, now) {
                 passed.push(wanted);
                 continue;
             }
