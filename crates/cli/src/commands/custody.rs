@@ -101,7 +101,9 @@ pub(super) fn assemble(shell: &mut Shell<'_, '_>, args: &Assemble) -> Result<(),
     ceremony::submit(shell, &*client, &request)?;
     match shell.json {
         true => shell.print_json(&json!({ "event": request.signed().id() })),
-        false => shell.print("It is in force here; the others hear of it with the next exchange.\n"),
+        false => {
+            shell.print("It is in force here; the others hear of it with the next exchange.\n")
+        }
     }
 }
 
