@@ -40,6 +40,7 @@ impl Driver {
             NetEffect::Request { peer, request, bytes } => self.request(peer, request, bytes),
             NetEffect::Respond { ticket, bytes } => self.respond(ticket, bytes),
             NetEffect::Publish { bytes } => self.publish(bytes),
+            NetEffect::Rate { .. } => (),
             NetEffect::Verdict { token, verdict } => self.verdict(
                 token,
                 match verdict {

@@ -72,6 +72,8 @@ impl Outbox {
             }
             NetEvent::Listening { .. }
             | NetEvent::DialFailed { .. }
+            | NetEvent::Salvaged { .. }
+            | NetEvent::Traffic { .. }
             | NetEvent::Response { .. }
             | NetEvent::RequestFailed { .. } => {
                 let others = self.parked.iter().filter(|e| !is_peer_change(e)).count();

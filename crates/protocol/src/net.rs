@@ -94,6 +94,25 @@ pub enum NetEvent {
         /// Why, in words for an operator.
         reason: String,
     },
+    /// What had come of an answer when it broke off, told before or after
+    /// [`NetEvent::RequestFailed`].
+    Salvaged {
+        /// Who was answering.
+        peer: Peer,
+        /// Which request.
+        request: RequestId,
+        /// The beginning of the answer, decompressed; at most [`ANSWER_BYTES_MAX`].
+        bytes: Vec<u8>,
+    },
+    /// Bytes that went over the wire with a peer since the last such event, at most once a second.
+    Traffic {
+        /// With whom.
+        peer: Peer,
+        /// Bytes that came.
+        received: u64,
+        /// Bytes that went.
+        sent: u64,
+    },
     /// A gossip message. Exactly one [`NetEffect::Verdict`] must follow.
     Gossip {
         /// Who passed it on.
@@ -135,6 +154,11 @@ pub enum NetEffect {
         ticket: Ticket,
         /// The answer.
         bytes: Vec<u8>,
+    },
+    /// Let at most so much over the wire, each way, with all peers together.
+    Rate {
+        /// Thousand bits a second; `None`: as much as there is.
+        kbit_s: Option<u32>,
     },
     /// Publish on the topic of public records.
     Publish {

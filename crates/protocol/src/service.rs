@@ -289,6 +289,7 @@ impl<S: Store> Service<S> {
             }
             // These arrive through `screen`; a driver that sends them raw loses them.
             NetEvent::Request { .. } | NetEvent::Response { .. } | NetEvent::Gossip { .. } => (),
+            NetEvent::Salvaged { .. } | NetEvent::Traffic { .. } => (),
         }
         Ok(())
     }

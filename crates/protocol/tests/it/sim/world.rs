@@ -386,6 +386,7 @@ impl Sim {
                 self.nodes[node].seen.insert(*blake3::hash(&bytes).as_bytes());
                 self.spread(node, None, &bytes);
             }
+            NetEffect::Rate { .. } => (),
             NetEffect::Verdict { token, verdict } => {
                 let (from, bytes) = self.nodes[node].examined.remove(&token).unwrap();
                 assert_ne!(verdict, Verdict::Reject, "all nodes are honest");
