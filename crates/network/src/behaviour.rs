@@ -16,11 +16,14 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 
+use tokio::sync::mpsc::Sender;
+
 use crate::{
     codec::{CATCHUP_PROTOCOL, CatchupCodec},
     config::{self, Config, Limits},
     driver::NetworkError,
     gossip::{self, Gossip},
+    salvage::Salvaged,
 };
 
 /// Version of the protocol family, as identify tells it.
@@ -46,7 +49,11 @@ impl Behaviour {
     /// # Errors
     ///
     /// [`NetworkError::Mdns`] when the local network cannot be listened to.
-    pub(crate) fn new(keypair: &Keypair, config: &Config) -> Result<Self, NetworkError> {
+    pub(crate) fn new(
+        keypair: &Keypair,
+        config: &Config,
+        salvage: Sender<Salvaged>,
+    ) -> Result<Self, NetworkError> {
         let mdns = match config.mdns {
             true => Some(
                 mdns::tokio::Behaviour::new(mdns::Config::default(), keypair.public().to_peer_id())
@@ -71,7 +78,7 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping),
             gossip: gossip::build().map_err(NetworkError::Gossip)?,
             catchup: request_response::Behaviour::with_codec(
-                CatchupCodec,
+                CatchupCodec::new(salvage),
                 [(CATCHUP_PROTOCOL, ProtocolSupport::Full)],
                 catchup,
             ),

@@ -23,6 +23,7 @@ use crate::{
     outbox::Outbox,
     peer,
     pending::Pending,
+    salvage::{self, Salvaged},
     transport,
 };
 
@@ -55,6 +56,7 @@ pub enum NetworkError {
 /// The network, ready to run.
 pub struct Network {
     swarm: Swarm<Behaviour>,
+    salvaged: Receiver<Salvaged>,
     busy_answer: Vec<u8>,
 }
 
@@ -68,7 +70,8 @@ impl Network {
         let mut seed = *config.secret_seed;
         // Overwrites `seed`.
         let keypair = Keypair::ed25519_from_bytes(&mut seed).expect("any 32 bytes are a seed");
-        let behaviour = Behaviour::new(&keypair, &config)?;
+        let (salvage, salvaged) = salvage::channel();
+        let behaviour = Behaviour::new(&keypair, &config, salvage)?;
         let mut swarm = Swarm::new(
             transport::build(&keypair)
                 .map_err(|error| NetworkError::Key(io::Error::other(error)))?,
@@ -85,7 +88,7 @@ impl Network {
                 reason: listen_reason(error),
             })?;
         }
-        Ok(Self { swarm, busy_answer: config.busy_answer })
+        Ok(Self { swarm, salvaged, busy_answer: config.busy_answer })
     }
 
     /// Returns the key by which peers know this node.
@@ -110,6 +113,7 @@ impl Network {
             peers: HashMap::new(),
             pending: Pending::default(),
         };
+        let mut salvaged = self.salvaged;
         loop {
             tokio::select! {
                 biased;
@@ -121,6 +125,7 @@ impl Network {
                     let Some(effect) = effect else { break };
                     driver.apply(effect);
                 }
+                Some(broken) = salvaged.recv() => driver.salvaged(broken),
                 event = driver.swarm.select_next_some() => driver.take(event),
             }
         }

@@ -20,6 +20,7 @@ use libp2p::{
 
 use crate::{
     address,
+    codec::Asked,
     config::DIAL_ADDRESSES_MAX,
     driver::Driver,
     gossip::TOPIC,
@@ -130,7 +131,8 @@ impl Driver {
         match refused {
             Some(reason) => self.tell(NetEvent::RequestFailed { peer, request, reason }),
             None => {
-                let sent = self.swarm.behaviour_mut().catchup.send_request(&id, bytes);
+                let sent =
+                    self.swarm.behaviour_mut().catchup.send_request(&id, Asked { request, bytes });
                 self.pending.sent(sent, id, request);
             }
         }

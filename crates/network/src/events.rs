@@ -20,12 +20,13 @@ use libp2p::{
 use crate::{
     address::{self, Scope},
     behaviour::BehaviourEvent,
-    codec::CATCHUP_PROTOCOL,
+    codec::{Asked, CATCHUP_PROTOCOL},
     config::FOUND_PEERS_MAX,
     driver::{Connection, Driver},
     peer,
     pending::Heard,
     reason,
+    salvage::Salvaged,
 };
 
 impl Driver {
@@ -188,7 +189,15 @@ impl Driver {
         self.tell(NetEvent::Gossip { peer, token, bytes });
     }
 
-    fn take_catchup(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+    /// Tells what had come of an answer.
+    pub(crate) fn salvaged(&mut self, salvaged: Salvaged) {
+        let Salvaged { request, bytes } = salvaged;
+        if let Some(peer) = self.pending.asked(request).and_then(|id| peer::peer_key(&id)) {
+            self.tell(NetEvent::Salvaged { peer, request, bytes });
+        }
+    }
+
+    fn take_catchup(&mut self, event: request_response::Event<Asked, Vec<u8>>) {
         match event {
             request_response::Event::Message { peer, message, .. } => {
                 let Some(peer) = peer::peer_key(&peer) else { return };
@@ -196,7 +205,7 @@ impl Driver {
                     Message::Request { request_id, request, channel } => {
                         match self.pending.issue(request_id, channel) {
                             Ok(ticket) => {
-                                self.tell(NetEvent::Request { peer, ticket, bytes: request })
+                                self.tell(NetEvent::Request { peer, ticket, bytes: request.bytes })
                             }
                             Err(channel) => {
                                 let busy = self.busy_answer.clone();
@@ -215,7 +224,7 @@ impl Driver {
             }
             request_response::Event::OutboundFailure { peer, request_id, error, .. } => {
                 if let (Some(peer), Some(request)) =
-                    (peer::peer_key(&peer), self.pending.settled(request_id))
+                    (peer::peer_key(&peer), self.pending.failed(request_id))
                 {
                     let reason = reason::of_request(&error);
                     self.tell(NetEvent::RequestFailed { peer, request, reason });

@@ -9,6 +9,7 @@
 mod address;
 mod behaviour;
 mod codec;
+mod compress;
 mod config;
 mod driver;
 mod effects;
@@ -18,7 +19,7 @@ mod outbox;
 mod peer;
 mod pending;
 mod reason;
-
+mod salvage;
 mod transport;
 
 pub use address::{ADDRESS_BYTES_MAX, AddressError, parse_address};

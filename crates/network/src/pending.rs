@@ -20,6 +20,8 @@ use crate::config::{REQUESTS_MAX, REQUESTS_PER_PEER_MAX, TICKETS_MAX, TOKENS_MAX
 #[derive(Default)]
 pub(crate) struct Pending {
     requests: HashMap<OutboundRequestId, (PeerId, RequestId)>,
+    /// The last ones that failed: what had come of their answers may still be told.
+    failed: VecDeque<(RequestId, PeerId)>,
     tickets: BTreeMap<Ticket, (InboundRequestId, ResponseChannel<Vec<u8>>)>,
     tokens: BTreeMap<Token, Heard>,
     dials: HashMap<ConnectionId, Dial>,
@@ -66,6 +68,23 @@ impl Pending {
     /// Returns which request of ours is over.
     pub(crate) fn settled(&mut self, id: OutboundRequestId) -> Option<RequestId> {
         self.requests.remove(&id).map(|(_, request)| request)
+    }
+
+    /// Returns which request of ours has failed, and remembers whom it went to.
+    pub(crate) fn failed(&mut self, id: OutboundRequestId) -> Option<RequestId> {
+        let (peer, request) = self.requests.remove(&id)?;
+        if self.failed.len() == REQUESTS_MAX {
+            self.failed.pop_front();
+        }
+        self.failed.push_back((request, peer));
+        Some(request)
+    }
+
+    /// Returns to whom a request went that is under way or has failed.
+    pub(crate) fn asked(&self, request: RequestId) -> Option<PeerId> {
+        let under_way = self.requests.values().map(|(peer, number)| (*number, *peer));
+        let mut all = under_way.chain(self.failed.iter().copied());
+        all.find(|(number, _)| *number == request).map(|(_, peer)| peer)
     }
 
     /// Keeps the way back to who asked.

@@ -9,3 +9,5 @@ mod exchange;
 mod gossip;
 mod hostile;
 mod node;
+mod proxy;
+mod salvage;
