@@ -23,6 +23,8 @@ pub(crate) struct Pending {
     /// The last ones that failed: what had come of their answers may still be told.
     failed: VecDeque<(RequestId, PeerId)>,
     tickets: BTreeMap<Ticket, (InboundRequestId, ResponseChannel<Vec<u8>>)>,
+    /// Who waits for our answers, until the last byte has gone.
+    answering: HashMap<InboundRequestId, PeerId>,
     tokens: BTreeMap<Token, Heard>,
     dials: HashMap<ConnectionId, Dial>,
     number: u64,
@@ -95,6 +97,7 @@ impl Pending {
     pub(crate) fn issue(
         &mut self,
         id: InboundRequestId,
+        peer: PeerId,
         channel: ResponseChannel<Vec<u8>>,
     ) -> Result<Ticket, ResponseChannel<Vec<u8>>> {
         if TICKETS_MAX <= self.tickets.len() {
@@ -102,6 +105,7 @@ impl Pending {
         }
         let ticket = self.next();
         self.tickets.insert(ticket, (id, channel));
+        self.answering.insert(id, peer);
         Ok(ticket)
     }
 
@@ -113,6 +117,18 @@ impl Pending {
     /// Forgets a request whose sender has given up.
     pub(crate) fn abandoned(&mut self, id: InboundRequestId) {
         self.tickets.retain(|_, (held, _)| *held != id);
+        self.answered(id);
+    }
+
+    /// Notes that an answer has gone.
+    pub(crate) fn answered(&mut self, id: InboundRequestId) {
+        self.answering.remove(&id);
+    }
+
+    /// Returns whether neither side waits for an answer of the other.
+    pub(crate) fn is_quiet(&self, peer: &PeerId) -> bool {
+        self.requests.values().all(|(asked, _)| asked != peer)
+            && self.answering.values().all(|asking| asking != peer)
     }
 
     /// Notes a gossip message that needs a verdict. Returns its number, and the oldest

@@ -11,3 +11,5 @@ mod hostile;
 mod node;
 mod proxy;
 mod salvage;
+mod space;
+mod traffic;

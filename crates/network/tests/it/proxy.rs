@@ -1,4 +1,4 @@
-//! A TCP proxy between two nodes, which passes on so many bytes and then cuts the line.
+//! A TCP proxy between two nodes: a line that can be held and cut.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ pub(crate) struct Proxy {
     pub(crate) address: String,
     /// Bytes that may still pass to the callers.
     left: Arc<AtomicU64>,
-    cut: watch::Sender<bool>,
+    cuts: watch::Sender<u32>,
 }
 
 impl Proxy {
@@ -27,60 +27,57 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr().unwrap().port());
         let left = Arc::new(AtomicU64::new(u64::MAX));
-        let (cut, _) = watch::channel(false);
-        let proxy = Self { address, left: Arc::clone(&left), cut: cut.clone() };
+        let (cuts, mut cut) = watch::channel(0);
+        let proxy = Self { address, left: Arc::clone(&left), cuts };
         tokio::spawn(async move {
             loop {
                 let (caller, _) = listener.accept().await.unwrap();
                 let Ok(node) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
                 let (caller_in, caller_out) = caller.into_split();
                 let (node_in, node_out) = node.into_split();
-                let end = Arc::new(cut.clone());
-                tokio::spawn(pass(caller_in, node_out, None, Arc::clone(&end)));
-                tokio::spawn(pass(node_in, caller_out, Some(Arc::clone(&left)), end));
+                cut.mark_unchanged();
+                tokio::spawn(pass(caller_in, node_out, None, cut.clone()));
+                tokio::spawn(pass(node_in, caller_out, Some(Arc::clone(&left)), cut.clone()));
             }
         });
         proxy
     }
 
-    /// Cuts every connection once so many more bytes have passed to the callers.
-    pub(crate) fn cut_after(&self, bytes: u64) {
+    /// Lets so many more bytes pass to the callers, and then holds what comes.
+    pub(crate) fn hold_after(&self, bytes: u64) {
         self.left.store(bytes, Ordering::SeqCst);
     }
 
-    /// Lets everything pass again, for connections made from now on.
-    pub(crate) fn mend(&self) {
+    /// Cuts every connection, and lets everything pass on those that are made from now on.
+    pub(crate) fn cut(&self) {
         self.left.store(u64::MAX, Ordering::SeqCst);
-        self.cut.send_replace(false);
+        self.cuts.send_modify(|cuts| *cuts += 1);
     }
 }
 
+/// Passes bytes on in one direction until the line is cut.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     left: Option<Arc<AtomicU64>>,
-    cut: Arc<watch::Sender<bool>>,
+    mut cuts: watch::Receiver<u32>,
 ) {
-    let mut severed = cut.subscribe();
     let mut space = [0; 1_024];
     loop {
         let read = tokio::select! {
             read = from.read(&mut space) => read.unwrap_or(0),
-            _ = severed.wait_for(|cut| *cut) => 0,
+            _ = cuts.changed() => return,
         };
-        let Some(mut bytes) = space.get(..read).filter(|bytes| !bytes.is_empty()) else { return };
-        if let Some(left) = &left {
-            let had = left.load(Ordering::SeqCst);
-            bytes = &bytes[..bytes.len().min(usize::try_from(had).unwrap_or(usize::MAX))];
-            if had != u64::MAX {
-                left.store(had - bytes.len() as u64, Ordering::SeqCst);
-            }
+        let had = left.as_ref().map_or(u64::MAX, |left| left.load(Ordering::SeqCst));
+        let may = read.min(usize::try_from(had).unwrap_or(usize::MAX));
+        if let Some(left) = left.as_ref().filter(|_| had != u64::MAX) {
+            left.store(had - may as u64, Ordering::SeqCst);
         }
-        if to.write_all(bytes).await.is_err() {
+        if read == 0 || to.write_all(&space[..may]).await.is_err() {
             return;
         }
-        if bytes.len() < read {
-            cut.send_replace(true);
+        if may < read {
+            let _ = cuts.changed().await;
             return;
         }
     }
