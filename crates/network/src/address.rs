@@ -172,13 +172,18 @@ pub(crate) fn scope(address: &Multiaddr) -> Scope {
     Endpoint::of(address).map_or(Scope::Nowhere, |endpoint| endpoint.scope())
 }
 
-/// Returns those of a peer's `claimed` addresses that are worth keeping if the peer is
-/// as near as `near`: at most [`FOUND_ADDRESSES_MAX`], each once, without the peer id.
-pub(crate) fn dialable(claimed: impl IntoIterator<Item = Multiaddr>, near: Scope) -> Vec<String> {
+/// Returns those of a peer's `claimed` addresses that are worth keeping if whoever knows of
+/// each is as `near` as it says: at most [`FOUND_ADDRESSES_MAX`], each once, without the
+/// peer id.
+pub(crate) fn dialable(
+    claimed: impl IntoIterator<Item = Multiaddr>,
+    near: impl Fn(&Multiaddr) -> Scope,
+) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for address in claimed.into_iter().map(without_peer) {
         let text = address.to_string();
         let fits = text.len() <= ADDRESS_BYTES_MAX && !addresses.contains(&text);
+        let near = near(&address);
         let usable = Endpoint::of(&address).is_ok_and(|e| e.port != 0 && near <= e.scope());
         if fits && usable && near != Scope::Nowhere {
             addresses.push(text);

@@ -137,6 +137,13 @@ impl Driver {
         self.peers.values().map(|known| known.near).max().unwrap_or(Scope::World)
     }
 
+    /// Returns how near somebody is who is as near as `near` and names `address`: a circuit
+    /// through a relay that we are connected with is believed like the relay itself.
+    pub(crate) fn nearness(&self, address: &Multiaddr, near: Scope) -> Scope {
+        let relay = address::relay_of(address).and_then(|(_, relay)| self.peers.get(&relay));
+        relay.map_or(near, |relay| relay.near.min(near))
+    }
+
     fn set_farthest(&self) {
         self.guard.set_farthest(self.peers.values().map(|known| known.near).max());
     }
@@ -203,7 +210,7 @@ impl Driver {
 
     /// Tells where a peer may be, as far as whoever says so is believed.
     pub(crate) fn found(&mut self, peer: Peer, claimed: Vec<Multiaddr>, near: Scope, local: bool) {
-        let addresses = address::dialable(claimed, near);
+        let addresses = address::dialable(claimed, |address| self.nearness(address, near));
         if !addresses.is_empty() {
             self.tell(NetEvent::Found { peer, addresses, local });
         }

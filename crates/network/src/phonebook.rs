@@ -81,7 +81,10 @@ impl Driver {
         if !info.protocols.contains(&PHONEBOOK_PROTOCOL) {
             return;
         }
-        let addresses = address::dialable(info.listen_addrs.iter().cloned(), connection.near);
+        let addresses = {
+            let (claimed, near) = (info.listen_addrs.iter().cloned(), connection.near);
+            address::dialable(claimed, |_| near)
+        };
         let Some(phonebook) = self.swarm.behaviour_mut().phonebook.as_mut() else { return };
         for address in addresses.iter().filter_map(|text| text.parse::<Multiaddr>().ok()) {
             phonebook.add_address(&id, address);

@@ -93,3 +93,64 @@ impl Bucket {
         self.level_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets `streams` take turns for a minute of virtual time; returns what each got.
+    async fn share(limiter: &Limiter, streams: usize) -> Vec<usize> {
+        let rate = limiter.rate().unwrap();
+        let turn = turn_bytes(rate);
+        let end = Instant::now() + Duration::from_secs(60);
+        let takers = (0..streams).map(|_| async {
+            let mut got = 0;
+            loop {
+                tokio::time::sleep(limiter.writing.take(turn, rate)).await;
+                if end <= Instant::now() {
+                    return got;
+                }
+                got += turn;
+            }
+        });
+        futures::future::join_all(takers).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minute_at_64_kbit_s_is_480_kb_in_equal_shares() {
+        let limiter = Limiter::new();
+        limiter.set(Some(64));
+        let shares = share(&limiter, 4).await;
+        let sum: usize = shares.iter().sum();
+        // What is left goes into headers.
+        assert!((400_000..484_000).contains(&sum), "{sum} bytes of 480,000");
+        for got in &shares {
+            // The first one takes what silence had saved up.
+            assert!(got.abs_diff(sum / 4) <= 4 * turn_bytes(8_000), "{shares:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_saves_up_half_a_second_and_no_more() {
+        let limiter = Limiter::new();
+        limiter.set(Some(64));
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        let mut at_once = 0;
+        while limiter.reading.take(100, 8_000).is_zero() {
+            at_once += 100;
+        }
+        assert!((1_500..=4_100).contains(&at_once), "{at_once} bytes at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_rate_counts_at_once() {
+        let limiter = Limiter::new();
+        limiter.set(Some(8));
+        limiter.writing.take(100_000, 1_000);
+        assert!(Duration::from_secs(60) < limiter.writing.take(1, 1_000));
+        limiter.set(Some(8_000));
+        assert!(limiter.writing.take(1, 1_000_000) <= CARRIED_MAX);
+        limiter.set(None);
+        assert_eq!(limiter.rate(), None);
+    }
+}

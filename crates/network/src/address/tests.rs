@@ -91,7 +91,7 @@ fn a_peer_is_believed_about_its_own_circle_and_wider_ones() {
         "/ip6/::ffff:10.0.0.8/tcp/4001",
         "/ip6/fe80::7/tcp/4001",
     ];
-    let seen = |near: Scope| dialable(claimed.iter().map(|text| text.parse().unwrap()), near);
+    let seen = |near: Scope| dialable(claimed.iter().map(|text| text.parse().unwrap()), |_| near);
 
     assert_eq!(seen(Scope::World), [claimed[2]]);
     assert_eq!(seen(Scope::Site), [claimed[1], claimed[2], "/ip6/::ffff:10.0.0.8/tcp/4001"]);
@@ -99,7 +99,7 @@ fn a_peer_is_believed_about_its_own_circle_and_wider_ones() {
     assert_eq!(seen(Scope::Nowhere), [""; 0]);
 
     let many = (1..100).map(|port| format!("/ip4/192.0.2.7/tcp/{port}/p2p/{ID}").parse().unwrap());
-    let kept = dialable(many, Scope::World);
+    let kept = dialable(many, |_| Scope::World);
     assert_eq!(kept.len(), FOUND_ADDRESSES_MAX);
     assert_eq!(kept[0], "/ip4/192.0.2.7/tcp/1");
 }
