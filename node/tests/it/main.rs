@@ -19,4 +19,5 @@ mod harness;
 mod networks;
 mod outsider;
 mod policy;
+mod reach;
 mod staff;
