@@ -19,7 +19,7 @@ use libp2p::{
     noise,
 };
 
-use crate::meter::{Boxed, Meter, Meters, Overhead};
+use crate::meter::{Meter, Meters, Overhead};
 
 /// A byte stream with a meter.
 pub(crate) struct Counted<T> {
@@ -88,6 +88,9 @@ impl UpgradeInfo for CountedNoise {
         self.noise.protocol_info()
     }
 }
+
+/// A future on the heap, as upgrades want it.
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What the handshake makes of a stream, and the peer that it proved.
 type Secured<T> = (PeerId, noise::Output<Counted<T>>);

@@ -100,7 +100,9 @@ impl Network {
     /// # Errors
     ///
     /// [`NetworkError`] names the address and what is wrong with it.
-    pub fn new(config: Config) -> Result<Self, NetworkError> {
+    pub fn new(mut config: Config) -> Result<Self, NetworkError> {
+        let (least, most) = PING_EVERY_RANGE;
+        config.ping_every = config.ping_every.clamp(least, most);
         let mut seed = *config.secret_seed;
         // Overwrites `seed`.
         let keypair = Keypair::ed25519_from_bytes(&mut seed).expect("any 32 bytes are a seed");
@@ -109,9 +111,8 @@ impl Network {
         let behaviour = Behaviour::new(&keypair, &config, salvage, relayed)?;
         let shared = Shared::default();
         let relays = relays(&config)?;
-        let ping_every = config.ping_every.clamp(PING_EVERY_RANGE.0, PING_EVERY_RANGE.1);
         let mut swarm = Swarm::new(
-            transport::build(&keypair, &shared, ping_every, Some(circuits))
+            transport::build(&keypair, &shared, config.ping_every, circuits)
                 .map_err(|error| NetworkError::Key(io::Error::other(error)))?,
             behaviour,
             keypair.public().to_peer_id(),

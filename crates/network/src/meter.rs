@@ -10,7 +10,6 @@
 
 use std::{
     collections::HashMap,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -156,9 +155,6 @@ fn drain(meters: &mut Vec<Arc<Meter>>) -> (u64, u64) {
     });
     sum
 }
-
-/// A future on the heap, as upgrades want it.
-pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 #[cfg(test)]
 mod tests {

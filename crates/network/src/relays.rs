@@ -8,9 +8,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use libp2p::{
-    Multiaddr, PeerId, TransportError, core::transport::ListenerId, multiaddr::Protocol, relay,
-};
+use libp2p::{Multiaddr, PeerId, core::transport::ListenerId, multiaddr::Protocol, relay};
 use tokio::time::Instant;
 
 use crate::{driver::Driver, reason};
@@ -133,7 +131,7 @@ impl Driver {
                     self.relays[index].slot = Some((listener, now));
                     self.relays[index].granted = false;
                 }
-                Err(error) => self.tell_failed(&[circuit], &reason_of(&error)),
+                Err(error) => self.tell_failed(&[circuit], &reason::of_transport(&error)),
             }
         }
     }
@@ -176,8 +174,4 @@ impl Driver {
         }
         true
     }
-}
-
-fn reason_of(error: &TransportError<std::io::Error>) -> String {
-    reason::of_transport(error)
 }

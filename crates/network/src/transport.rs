@@ -13,7 +13,7 @@ use libp2p::{
     PeerId, Transport,
     core::{
         muxing::StreamMuxerBox,
-        transport::{Boxed, OptionalTransport, timeout::TransportTimeout},
+        transport::{Boxed, timeout::TransportTimeout},
         upgrade::Version,
     },
     dns, identity, noise, quic, relay, tcp, websocket, yamux,
@@ -49,7 +49,7 @@ pub(crate) fn build(
     keypair: &identity::Keypair,
     shared: &Shared,
     ping_every: Duration,
-    relays: Option<relay::client::Transport>,
+    circuits: relay::client::Transport,
 ) -> Result<Connected, noise::Error> {
     let direct = match (named(keypair, shared, ping_every)?, websocket(keypair, shared)?) {
         (Some(named), Some(websocket)) => websocket.or_transport(named).map(joined).boxed(),
@@ -63,16 +63,11 @@ pub(crate) fn build(
     let paced = direct.map(move |(peer, connection), _| {
         (peer, StreamMuxerBox::new(Paced::new(connection, limiter, None)))
     });
-    let relayed = match relays {
-        Some(relays) => OptionalTransport::some(
-            relays
-                .upgrade(Version::V1Lazy)
-                .authenticate(noise::Config::new(keypair)?)
-                .multiplex(streams())
-                .boxed(),
-        ),
-        None => OptionalTransport::none(),
-    };
+    let relayed = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(keypair)?)
+        .multiplex(streams())
+        .boxed();
     let all = relayed.or_transport(paced.boxed()).map(joined).boxed();
     let timed = TransportTimeout::new(all, config::CONNECT_TIMEOUT).boxed();
     Ok(Guarded::new(timed, Arc::clone(&shared.guard)).boxed())

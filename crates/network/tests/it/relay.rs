@@ -6,11 +6,12 @@ use baraza_protocol::net::{NetEffect, NetEvent};
 use crate::{
     node::{Node, TCP, noise},
     proxy::Proxy,
+    space,
 };
 
 /// Starts a relay that can be dialled.
-async fn relay(seed: u8) -> Node {
-    Node::with(seed, &[TCP], 256, |config| {
+async fn relay(seed: u8, listen: &str) -> Node {
+    Node::with(seed, &[listen], 256, |config| {
         config.relay_server = true;
         config.public = true;
     })
@@ -37,7 +38,7 @@ async fn exchange(alice: &mut Node, bob: &mut Node, number: u64) {
 //     alice -- relay -- bob          (bob listens nowhere)
 #[tokio::test]
 async fn two_nodes_that_cannot_dial_each_other_exchange_through_a_relay() {
-    let relay = relay(81).await;
+    let relay = relay(81, TCP).await;
     let at_relay = format!("{}/p2p/{}", relay.addresses[0], peer_id_text(&relay.peer));
     let mut bob = Node::with(82, &[], 256, |config| config.relays = vec![at_relay.clone()]).await;
     let circuit = circuit(&mut bob).await;
@@ -102,7 +103,7 @@ async fn a_node_that_is_no_relay_grants_no_slot() {
 //     bob -- proxy -x- relay
 #[tokio::test]
 async fn a_slot_is_reserved_again_when_the_link_is_back() {
-    let relay = relay(87).await;
+    let relay = relay(87, TCP).await;
     let proxy = Proxy::start(&relay.addresses[0]).await;
     let at_relay = format!("{}/p2p/{}", proxy.address, peer_id_text(&relay.peer));
     let mut bob = Node::with(88, &[], 256, |config| config.relays = vec![at_relay.clone()]).await;
@@ -115,5 +116,39 @@ async fn a_slot_is_reserved_again_when_the_link_is_back() {
     alice.dial(Some(bob.peer), &format!("{at_relay}/p2p-circuit")).await;
     alice.until_connected(bob.peer).await;
     bob.until_connected(alice.peer).await;
+    exchange(&mut alice, &mut bob, 1).await;
+}
+
+/// An address of the internet on this machine: others would not be dialled on a peer's word.
+const PUBLIC: &str = "/ip4/198.18.0.1/tcp/0";
+
+//     alice -- relay -- bob, and then alice -- bob
+#[tokio::test]
+async fn two_nodes_that_can_dial_each_other_leave_the_relay() {
+    let test = "relay::two_nodes_that_can_dial_each_other_leave_the_relay";
+    if !space::inside(test, "ip addr add 198.18.0.1/32 dev lo") {
+        return;
+    }
+    let relay = relay(90, PUBLIC).await;
+    let at_relay = format!("{}/p2p/{}", relay.addresses[0], peer_id_text(&relay.peer));
+    let relays = vec![at_relay.clone()];
+    let mut bob = Node::with(98, &[PUBLIC], 256, |config| config.relays = relays).await;
+    let circuit = circuit(&mut bob).await;
+    let mut alice = Node::start(99, &[PUBLIC]).await;
+    alice.dial(Some(bob.peer), &circuit).await;
+    let mut connected = 0;
+    // What goes through the relay counts with the relay.
+    alice
+        .wait("direct connection", |event| match event {
+            NetEvent::Connected { peer, .. } => {
+                connected += u32::from(peer == bob.peer);
+                None
+            }
+            NetEvent::Disconnected { .. } => panic!("nobody leaves"),
+            NetEvent::Traffic { peer, .. } => (peer == bob.peer).then_some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(connected, 1, "a second connection is no second peer");
     exchange(&mut alice, &mut bob, 1).await;
 }
