@@ -26,6 +26,7 @@ use crate::{
     analysis::Analyzer,
     fields::Fields,
     folder::{self, Live, failed, position_text},
+    lexicon::Lexicon,
     order::{SCORE_STEPS, best, newest},
     purge,
     query::{Ranking, build},
@@ -53,6 +54,7 @@ pub struct TantivyIndex {
 #[derive(Default)]
 struct Writing {
     writer: Option<IndexWriter>,
+    lexicon: Lexicon,
     used_since_idle: bool,
 }
 
@@ -102,6 +104,7 @@ impl TantivyIndex {
     fn commit(
         &self,
         writer: &mut IndexWriter,
+        lexicon: &mut Lexicon,
         put: &[IndexDoc],
         remove: &[RecordId],
         position: IndexPosition,
@@ -111,7 +114,7 @@ impl TantivyIndex {
         };
         for doc in put {
             delete(writer, &doc.id);
-            writer.add_document(self.fields.document(&self.analyzer, doc))?;
+            writer.add_document(self.fields.document(&self.analyzer, lexicon, doc))?;
         }
         remove.iter().for_each(|id| delete(writer, id));
         let mut commit = writer.prepare_commit()?;
@@ -174,10 +177,12 @@ impl Index for TantivyIndex {
             Some(writer) => writer,
             None => new_writer(&live).map_err(failed("cannot open a writer"))?,
         };
-        self.commit(&mut writer, put, remove, position).map_err(failed("cannot commit"))?;
+        self.commit(&mut writer, &mut writing.lexicon, put, remove, position)
+            .map_err(failed("cannot commit"))?;
         live.reader.reload().map_err(failed("cannot read after a commit"))?;
         self.set_position(position);
-        *writing = Writing { writer: Some(writer), used_since_idle: true };
+        writing.writer = Some(writer);
+        writing.used_since_idle = true;
         Ok(())
     }
 

@@ -14,10 +14,13 @@ mod fields;
 mod fold;
 mod folder;
 mod index;
+mod lexicon;
+mod lines;
 mod order;
 mod parse;
 mod purge;
 mod query;
+mod segment;
 mod stem;
 
 pub use folder::FORMAT_VERSION;
