@@ -98,7 +98,7 @@ pub(crate) fn word(raw: &str) -> Option<Word> {
     (!folded.is_empty()).then(|| Word { lower: lower.to_owned(), folded })
 }
 
-fn without_elision(word: &str) -> &str {
+pub(crate) fn without_elision(word: &str) -> &str {
     match word.split_once('\'') {
         Some((article, rest)) if !rest.is_empty() && ELIDED.contains(&article) => rest,
         _ => word,

@@ -125,3 +125,124 @@ fn entry(kind: Forms, part: &str) -> Entry {
     }
     Entry { text: text.into(), forms_at }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::{fs, path::Path};
+
+    use icu_segmenter::{WordSegmenter, options::WordBreakInvariantOptions};
+    use unicode_normalization::UnicodeNormalization;
+
+    use super::*;
+    use crate::{
+        analysis::Word,
+        fold::{fold, is_apostrophe, is_invisible},
+    };
+
+    /// Draws a text in which characters of all sorts stand side by side, some of them `often`.
+    pub(crate) fn any_text(seed: u64, often: &str) -> String {
+        const PLAIN: &str = "  \n'.,:_aZe09";
+        const ODD: &str = "\u{301}\u{AD}\u{200D}\u{200B}\u{93F}\u{94D}क\u{627}\u{5E9}\"ข้漢カー한\
+            \u{1F469}\u{1F1F0}\u{663}\u{2028}\t\r\u{202F}\u{3000}\u{FB01}\u{AA}\u{2026}";
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut draw = |end: usize| {
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            usize::try_from(state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % end
+        };
+        let [plain, odd, often] =
+            [PLAIN, ODD, often].map(|text| text.chars().collect::<Vec<char>>());
+        let length = draw(40);
+        let c = |_| match draw(12) {
+            0..5 => plain[draw(plain.len())],
+            5..9 => often[draw(often.len())],
+            9..11 => odd[draw(odd.len())],
+            _ => u32::try_from(draw(0x11_0000)).ok().and_then(char::from_u32).unwrap_or(' '),
+        };
+        (0..length).map(c).collect()
+    }
+
+    /// The reference: the whole text normalised and cut by ICU, and every word made
+    /// comparable for itself, without a short way for any script.
+    fn reference(text: &str) -> Vec<Word> {
+        let segmenter = WordSegmenter::new_auto(WordBreakInvariantOptions::default());
+        let text: String = text.nfkc().collect();
+        let bounds: Vec<usize> = segmenter.segment_str(&text).collect();
+        let parts = bounds.windows(2).map(|bounds| &text[bounds[0]..bounds[1]]);
+        let parts = parts.filter(|part| part.contains(char::is_alphanumeric));
+        let word = |part: &str| {
+            let seen = part.chars().take(64).filter(|c| !is_invisible(*c));
+            let seen = seen.map(|c| if is_apostrophe(c) { '\'' } else { c });
+            let lower = seen.collect::<String>().to_lowercase();
+            let lower = crate::analysis::without_elision(&lower).to_owned();
+            let folded = fold(&lower);
+            (!folded.is_empty()).then_some(Word { lower, folded })
+        };
+        parts.filter_map(word).collect()
+    }
+
+    /// Compares what is indexed of a text with the reference, token by token.
+    #[track_caller]
+    fn check(lexicon: &mut Lexicon, analyzer: &Analyzer, language: &str, text: &str) {
+        let kind = Forms::of(language);
+        let (mut words, mut forms) = (String::new(), String::new());
+        lexicon.read(analyzer, kind, text, &mut words, &mut forms);
+        let lines =
+            |text: &str| -> Vec<String> { text.split_terminator(END).map(str::to_owned).collect() };
+        let expected = reference(text);
+        let folded: Vec<String> = expected.iter().map(|word| word.folded.clone()).collect();
+        assert_eq!(lines(&words), folded, "{language} {text:?}");
+        let of = |word: &Word| -> Vec<String> {
+            match kind {
+                Forms::Stems(index) => stems(STEMMED[index].1, word).collect(),
+                Forms::Grams => word.grams().map(str::to_owned).collect(),
+                Forms::Nothing => Vec::new(),
+            }
+        };
+        let expected: Vec<String> = expected.iter().flat_map(of).collect();
+        assert_eq!(lines(&forms), expected, "{language} {text:?}");
+    }
+
+    const LANGUAGES: [&str; 10] = ["ar", "en", "es", "fr", "hi", "pt", "ru", "sw", "zh", "am"];
+
+    const PROSE: [&str; 10] = [
+        "تدريب المزارعين: تعلم المزارعون حفظ البذور، في المكتبات وإدارة المياه 2.5 ٣٫٥",
+        "The farmers' 1,000.50 seeds; don't_stop (e-mail) 3:30pm U.S.A. v1.2",
+        "Formación de agricultores «canciones» ¿para? la educación… l·l",
+        "Gestion de l’eau et d'irrigation – aujourd’hui, œuvre",
+        "किसानों का प्रशिक्षण। गाँव की महिलाओं ने पुस्तकालयों में सीखा २०२४",
+        "Capacitação: organizações de mulheres e bibliotecas comunitárias nº 5",
+        "Библиотеки помогают учителям сельских школ; ёлка, объём 10,5%",
+        "Wakulima walijifunza kuhifadhi mbegu na kutunza ng'ombe, ng’ombe",
+        "农民在图书馆学习种植水稻和管理水资源。ﾊﾝｶｸ カタカナ ＡＢＣ１２３",
+        "ገበሬዎች ስለ ውሃ አጠቃቀም ተማሩ፤ ፀሐይ ኃይል ẹ̀kọ́ Việt Nam ƙasa",
+    ];
+
+    #[test]
+    fn what_is_indexed_is_what_each_word_says_for_itself() {
+        let (mut lexicon, analyzer) = (Lexicon::default(), Analyzer::new());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/blns/blns.json");
+        let odd: Vec<String> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let all = PROSE.concat();
+        let drawn = (1..=1_500).map(|seed| any_text(seed, &all));
+        let texts = PROSE.iter().map(|text| (*text).to_owned()).chain(odd).chain(drawn);
+        for (text, language) in texts.zip(LANGUAGES.iter().cycle()) {
+            check(&mut lexicon, &analyzer, language, &text);
+            check(&mut lexicon, &analyzer, language, &text.to_uppercase());
+            check(&mut lexicon, &analyzer, "en", &text);
+        }
+    }
+
+    #[test]
+    fn forgetting_changes_nothing() {
+        let (mut lexicon, analyzer) = (Lexicon::default(), Analyzer::new());
+        let number = |number: usize| format!("libraries{number} ");
+        let many: String = (0..=WORDS_MAX).map(number).collect();
+        let (mut words, mut forms) = (String::new(), String::new());
+        lexicon.read(&analyzer, Forms::of("sw"), &many, &mut words, &mut forms);
+        assert_eq!(words.split_terminator(END).count(), WORDS_MAX + 1);
+        assert_eq!(lexicon.count, 1, "the last one found no place");
+        check(&mut lexicon, &analyzer, "en", PROSE[1]);
+    }
+}

@@ -20,8 +20,10 @@ mod order;
 mod parse;
 mod purge;
 mod query;
+mod room;
 mod segment;
 mod stem;
+mod writing;
 
 pub use folder::FORMAT_VERSION;
 pub use index::TantivyIndex;
