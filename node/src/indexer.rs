@@ -31,7 +31,7 @@ const COMMIT_EVERY: Duration = Duration::from_secs(2);
 /// commit costs as much as many records.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Wait before the index's writer is closed (30 s): it holds 15 MB.
+/// Wait before the index's writer is closed (30 s): it holds up to 40 MB.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Wait after a failure (30 s).

@@ -19,8 +19,11 @@ use crate::{
     room::{Admitted, Room},
 };
 
-/// Memory of the writer before it flushes a segment, in bytes: the least tantivy takes.
-const WRITER_BYTES: usize = 15_000_000;
+/// Memory of the writer before it flushes a segment, in bytes; it takes what it needs of it.
+///
+/// With 15 MB, the least tantivy takes, a segment has some 1,000 records of 2 KB, and writing
+/// and merging so many costs twice the processor time; with 40 MB it has some 8,000.
+const WRITER_BYTES: usize = 40_000_000;
 
 /// The writer and what it remembers.
 #[derive(Default)]
@@ -126,12 +129,10 @@ fn has(searcher: &Searcher, id: &Term) -> tantivy::Result<bool> {
 
 /// Opens a writer.
 pub(crate) fn new_writer<D: tantivy::Document>(live: &Live) -> tantivy::Result<IndexWriter<D>> {
-    let env =
-        |name: &str, or: usize| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(or);
     let options = IndexWriterOptions::builder()
-        .num_worker_threads(env("BW", 1))
+        .num_worker_threads(1)
         .num_merge_threads(1)
-        .memory_budget_per_thread(env("BH", WRITER_BYTES))
+        .memory_budget_per_thread(WRITER_BYTES)
         .build();
     live.index.writer_with_options(options)
 }
