@@ -3,6 +3,9 @@
 //! Invariant: the index is derived; whatever goes wrong here costs a rebuild.
 //! Spec: docs/ARCHITECTURE.md, "Derived state".
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 
 use baraza_protocol::{
