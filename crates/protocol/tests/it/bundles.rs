@@ -198,7 +198,16 @@ fn rulings_of_the_author_reach_sites_that_hold_another_branch() {
                 admission::settle(random.next(), &events[..known], &ranges)
             };
             let (mut a, mut b) = (some(), some());
-            converge(&format!("{parts:?}, seed {seed}"), &mut a, &mut b);
+            for _ in 0..2 {
+                carry(&a, &mut b);
+                carry(&b, &mut a);
+            }
+            // A branch that the log names may be with neither: then a third site brings it.
+            let mut all = admission::settle(seed, &events, &ranges);
+            carry(&all, &mut a);
+            let name = format!("{parts:?}, seed {seed}");
+            converge(&name, &mut a, &mut b);
+            converge(&name, &mut all, &mut b);
         }
     }
 }
