@@ -15,6 +15,7 @@ mod drafts;
 mod erasure;
 mod exchange;
 mod gate;
+mod guide;
 mod harness;
 mod hostile_files;
 mod networks;

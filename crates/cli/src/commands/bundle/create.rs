@@ -200,7 +200,7 @@ fn tell(shell: &mut Shell<'_, '_>, compared: &Compared, whom: Option<&str>) -> R
             shell.print(format!("Missing there: {}; about {about}\n", parts.join(", ")))?;
         }
     }
-    if plan.lacking.records + plan.lacking.events != 0 {
+    if plan.lacking.records != 0 || plan.lacking.events != 0 {
         let parts = [
             (plan.lacking.records, count(plan.lacking.records, "record", "records")),
             (plan.lacking.events, count(plan.lacking.events, "identity event", "identity events")),
