@@ -8,6 +8,7 @@ mod audience;
 pub mod backup;
 pub mod body;
 pub mod codec;
+pub mod compact;
 pub mod exchange;
 pub mod frame;
 mod goals;

@@ -21,6 +21,15 @@ use crate::{
 /// Memory that a file may cost beside what the program needs anyway (64 MiB), in KiB.
 const EXTRA_KIB_MAX: u64 = 64 * 1_024;
 
+/// Names that would lead out of a home, or to its keys and settings.
+const TRICKS: [&str; 5] = [
+    "../../../escaped",
+    "/tmp/escaped",
+    "config.toml",
+    "keys/operator.pem",
+    "drafts/../../escaped.json",
+];
+
 /// A file, and how many of its three good records are kept.
 type Case = (&'static str, Vec<u8>, u64);
 
@@ -90,45 +99,42 @@ fn strange(seed: u64, audience: Audience) -> [Frame; 2] {
     ]
 }
 
-/// Bundles around three good records: their log, then header and body of each.
-fn bundles(good: &[Frame]) -> Vec<Case> {
-    let place = PartPlace::new([7; 16], 1, 1);
-    let start = |place| {
-        note(&Note::PartStart(PartStart {
-            place,
-            made_ms: Timestamp(1),
-            centre: CentreId([1; 32]),
-            node: PublicKey([2; 32]),
-            with: Whom::Everybody,
-            answers: None,
-        }))
-    };
-    let end = |place, frames| note(&Note::PartEnd(PartEnd { place, frames }));
+/// Returns the first frame of a part of a bundle.
+fn start(place: PartPlace) -> Frame {
+    note(&Note::PartStart(PartStart {
+        place,
+        made_ms: Timestamp(1),
+        centre: CentreId([1; 32]),
+        node: PublicKey([2; 32]),
+        with: Whom::Everybody,
+        answers: None,
+    }))
+}
+
+/// Returns the last frame of a part of a bundle.
+fn end(place: PartPlace, frames: u64) -> Frame {
+    note(&Note::PartEnd(PartEnd { place, frames }))
+}
+
+/// Returns a bundle with bytes behind its first record.
+fn between(good: &[Frame], bytes: &[u8]) -> Vec<u8> {
+    let (first, rest) = good.split_at(3);
+    [PREAMBLE, &encoded(first)[..], bytes, &encoded(rest)[..]].concat()
+}
+
+/// Three good records, their log before them, in bundles that are cut, repeated, out of order,
+/// or say of themselves what cannot be.
+fn shapes(good: &[Frame]) -> Vec<Case> {
+    let of = |number, of| PartPlace::new([7; 16], number, of);
+    let place = of(1, 1);
     let around = |first: Frame, last: Frame| stream(&[&[first][..], good, &[last]].concat());
     let whole = around(start(place), end(place, 8));
-    let (first, rest) = good.split_at(3);
-    let between =
-        |bytes: &[u8]| [PREAMBLE, &encoded(first)[..], bytes, &encoded(rest)[..]].concat();
-    let frames_between = |frames: &[Frame]| between(&encoded(frames));
-    let Frame::Header { header, signature } = good[1].clone() else { panic!("no header") };
-    let id = hash::record_id(&header);
-    let mut forged = signature.unwrap();
-    forged[5] ^= 1;
-    let lie = Payload { salt: [0; 16], body: b"{\"title\":\"a lie\"}".to_vec() };
-    let file = |name| Frame::Private(pieces(name, b"evil").next().unwrap().encode());
     let reversed: Vec<_> = good.iter().rev().cloned().collect();
     let thrice: Vec<_> = good.iter().flat_map(|frame| vec![frame.clone(); 3]).collect();
-    let strangers: Vec<_> = (0..400).flat_map(|n| strange(n, Audience::Public)).collect();
-    let network = Audience::Network(NetworkId([9; 32]), [3; 16]);
-    let foreign: Vec<u8> =
-        [6, 8, 15, 17, 127, 129, 200, 255].iter().flat_map(|kind| raw(*kind, 4, b"evil")).collect();
-    let newer = [&[9][..], &header[1..]].concat();
-    let noise: Vec<u8> = (0..1_000_000_u64).map(|n| (n * n >> 7) as u8 ^ (n >> 3) as u8).collect();
     let crlf: Vec<u8> = whole
         .iter()
         .flat_map(|byte| if *byte == b'\n' { vec![13, 10] } else { vec![*byte] })
         .collect();
-    let of = |number, of| PartPlace::new([7; 16], number, of);
     vec![
         ("nothing", Vec::new(), 0),
         ("preamble alone", PREAMBLE.to_vec(), 0),
@@ -145,6 +151,18 @@ fn bundles(good: &[Frame]) -> Vec<Case> {
         ("part of four billion", around(start(of(u32::MAX, u32::MAX)), end(place, 8)), 3),
         ("start and end disagree", around(start(of(1, 2)), end(of(2, 2), 8)), 3),
         ("end first", around(end(place, 8), start(place)), 3),
+        ("a gap in the middle", stream(&[&good[..3], &good[5..]].concat()), 1),
+        ("as text, with other line ends", crlf, 0),
+    ]
+}
+
+/// The same with bytes among them that are no frames, or frames of others.
+fn fillings(good: &[Frame]) -> Vec<Case> {
+    let between = |bytes: &[u8]| between(good, bytes);
+    let noise: Vec<u8> = (0..1_000_000_u64).map(|n| (n * n >> 7) as u8 ^ (n >> 3) as u8).collect();
+    let foreign: Vec<u8> =
+        [6, 8, 15, 17, 127, 129, 200, 255].iter().flat_map(|kind| raw(*kind, 4, b"evil")).collect();
+    vec![
         ("a length of 4 GiB", between(&raw(2, u32::MAX, b"")), 3),
         ("a length of the limit", between(&raw(2, CONTENT_BYTES_MAX as u32, b"short")), 3),
         ("a length one beyond the limit", between(&raw(2, CONTENT_BYTES_MAX as u32 + 1, b"")), 3),
@@ -152,17 +170,24 @@ fn bundles(good: &[Frame]) -> Vec<Case> {
         ("eight megabytes of zeros", between(&vec![0; 8 << 20]), 3),
         ("a megabyte of noise", between(&noise), 3),
         ("kinds of others", between(&foreign), 3),
-        (
-            "private files with tricks in their names",
-            frames_between(&[
-                file("../../../escaped"),
-                file("/tmp/escaped"),
-                file("config.toml"),
-                file("keys/operator.pem"),
-                file("drafts/../../escaped.json"),
-            ]),
-            3,
-        ),
+    ]
+}
+
+/// The same with frames among them that are whole and lie.
+fn lies(good: &[Frame]) -> Vec<Case> {
+    let between = |bytes: &[u8]| between(good, bytes);
+    let frames_between = |frames: &[Frame]| between(&encoded(frames));
+    let Frame::Header { header, signature } = good[1].clone() else { panic!("no header") };
+    let id = hash::record_id(&header);
+    let mut forged = signature.unwrap();
+    forged[5] ^= 1;
+    let lie = Payload { salt: [0; 16], body: b"{\"title\":\"a lie\"}".to_vec() };
+    let file = |name| Frame::Private(pieces(name, b"evil").next().unwrap().encode());
+    let strangers: Vec<_> = (0..400).flat_map(|n| strange(n, Audience::Public)).collect();
+    let network = Audience::Network(NetworkId([9; 32]), [3; 16]);
+    let newer = [&[9][..], &header[1..]].concat();
+    vec![
+        ("private files with tricks in their names", frames_between(&TRICKS.map(file)), 3),
         (
             "clocks and erasures of others",
             frames_between(&[
@@ -203,7 +228,6 @@ fn bundles(good: &[Frame]) -> Vec<Case> {
         ),
         ("for another network", frames_between(&strange(1, network)), 3),
         ("four hundred strangers", frames_between(&strangers), 3 + 256),
-        ("a gap in the middle", stream(&[&good[..3], &good[5..]].concat()), 1),
         (
             "notes that lie",
             between(&encoded(&[
@@ -213,26 +237,37 @@ fn bundles(good: &[Frame]) -> Vec<Case> {
             ])),
             3,
         ),
-        ("as text, with other line ends", crlf, 0),
     ]
+}
+
+/// Returns a key that sorts like the number.
+fn key(n: u64) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&n.to_be_bytes());
+    key
+}
+
+fn head(n: u64, seq: u64) -> Head {
+    Head { key: key(n), seq, id: key(n), forked: seq % 2 == 1 }
+}
+
+fn heads(from: u64, to: u64, seq: u64) -> Vec<Head> {
+    (from..to).map(|n| head(n, seq)).collect()
+}
+
+fn feeds(heads: Vec<Head>) -> Frame {
+    note(&Note::Feeds(heads))
+}
+
+fn have_start(with: Whom) -> Frame {
+    let (made_ms, centre, node) = (Timestamp(1), CentreId([1; 32]), PublicKey([2; 32]));
+    note(&Note::HaveStart(HaveStart { made_ms, centre, node, with }))
 }
 
 /// Have-files, none of which says that the three good records are held.
 fn haves() -> Vec<(&'static str, Vec<u8>)> {
-    let start = |with| {
-        let (made_ms, centre, node) = (Timestamp(1), CentreId([1; 32]), PublicKey([2; 32]));
-        note(&Note::HaveStart(HaveStart { made_ms, centre, node, with }))
-    };
-    let first = || start(Whom::Everybody);
-    let key = |n: u64| {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&n.to_be_bytes());
-        key
-    };
-    let head = |n: u64, seq| Head { key: key(n), seq, id: key(n), forked: seq % 2 == 1 };
-    let heads = |from: u64, to: u64, seq| (from..to).map(|n| head(n, seq)).collect::<Vec<_>>();
+    let first = || have_start(Whom::Everybody);
     let end = |logs, feeds, bodies| note(&Note::HaveEnd(HaveEnd { logs, feeds, bodies }));
-    let feeds = |heads| note(&Note::Feeds(heads));
     let whole =
         stream(&[first(), note(&Note::Logs(heads(0, 3, 2))), feeds(heads(0, 3, 2)), end(3, 3, 0)]);
     let million = (0..1_000).map(|n| feeds(heads(n * 1_000, (n + 1) * 1_000, 1)));
@@ -291,7 +326,7 @@ fn haves() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "of a network that is not here",
-            stream(&[start(Whom::Network), feeds(heads(0, 3, 1)), end(0, 3, 0)]),
+            stream(&[have_start(Whom::Network), feeds(heads(0, 3, 1)), end(0, 3, 0)]),
         ),
     ]
 }
@@ -338,7 +373,7 @@ fn files_made_to_hurt_cost_their_own_content_and_no_more() {
     let frames = FrameReader::new(&bytes[..]).map(|item| item.unwrap().1);
     let good: Vec<_> = frames.filter(|frame| !matches!(frame, Frame::Exchange(_))).collect();
     assert_eq!(good.len(), 7, "a log, three headers, three bodies");
-    let bundles = bundles(&good);
+    let bundles = [shapes(&good), fillings(&good), lies(&good)].concat();
     let haves = haves();
     assert!(30 <= bundles.len() && 40 <= bundles.len() + haves.len());
 

@@ -30,7 +30,7 @@ impl Shelves {
             let mut covered = Shelf::default();
             for (feed, head) in all.page(None, usize::MAX) {
                 if reader.feed(&FeedId(*feed))?.is_some_and(|state| entitled.covers_feed(&state)) {
-                    covered.set(*feed, *head);
+                    covered.set(*feed, *head, 0);
                 }
             }
             Ok(Arc::new(covered))
