@@ -23,6 +23,7 @@ mod interests;
 mod keys;
 mod networks;
 mod node;
+mod reach;
 mod recovery;
 mod restore;
 mod rules;

@@ -152,6 +152,15 @@ impl Site {
         self.start_in(program(&self.home), listen, bootstrap)
     }
 
+    /// Starts a daemon in a network namespace that was made with `ip netns add`.
+    #[track_caller]
+    pub(crate) fn start_within(&self, space: &str, listen: &str, bootstrap: &[&str]) -> Daemon {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", space, env!("CARGO_BIN_EXE_baraza"), "--home"]);
+        command.arg(&self.home).env_remove("BARAZA_HOME").env_remove("BARAZA_LOG");
+        self.start_in(command, listen, bootstrap)
+    }
+
     /// Starts a daemon as systemd does that has a passphrase among its credentials.
     #[track_caller]
     pub(crate) fn start_with_credentials(&self, folder: &Path) -> Daemon {

@@ -21,5 +21,6 @@ mod hostile_files;
 mod networks;
 mod outsider;
 mod policy;
+mod reach;
 mod staff;
 mod sticks;
