@@ -199,6 +199,8 @@ pub enum Answer {
     Evidence(Vec<Vec<WireRecord>>),
     /// To [`Request::Peers`].
     Peers(Vec<KnownPeer>),
+    /// Not now, by the answering side's own budget: ask again after so many seconds.
+    Later(u32),
 }
 
 impl Request {

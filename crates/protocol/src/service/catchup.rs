@@ -20,7 +20,7 @@ use crate::{
     wire::Hello,
 };
 
-use super::{Service, links::COMPARE_EVERY_MS};
+use super::Service;
 
 /// Wait before the other peers are told of what a session brought (0.2 s), so that one
 /// comparison covers what several sessions bring.
@@ -35,8 +35,12 @@ impl<S: Store> Service<S> {
         if self.sessions.contains_key(&peer) || self.read_only.is_some() {
             return Ok(());
         }
+        if self.held_for(&peer).is_some() {
+            return Ok(());
+        }
+        let every = self.spending.terms().compare_every_ms;
         let Some(link) = self.links.up.get_mut(&peer) else { return Ok(()) };
-        link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
+        link.compare_at = self.now.plus_ms(every);
         let tried = link.fruitless.clone().filter(|_| self.now < link.retry_at);
         let (ours, known) = (Arc::clone(&self.ours), self.centre_of(&peer));
         let session = Session::new(peer, ours, known, tried, self.now);
@@ -54,6 +58,8 @@ impl<S: Store> Service<S> {
             shared.iter().any(|shelf| shelf.holds_feed(&ours, state))
         })?;
         if let Some(link) = self.links.up.get_mut(&peer) {
+            // Whoever asks has something left to spend.
+            link.later_until = None;
             let known = link.fruitless.as_ref();
             // What left us different once is not tried again at once.
             match known.is_some_and(|known| standing.is_no_news_after(known)) {
@@ -168,7 +174,15 @@ impl<S: Store> Service<S> {
 
     /// Lets a session ask on, and does what follows if it has ended.
     fn step(&mut self, peer: Peer) -> Result<(), StoreError> {
+        let held = self.held_for(&peer).is_some();
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        if held {
+            // What was asked for before comes; then it ends.
+            if !session.is_idle() {
+                return Ok(());
+            }
+            session.hold();
+        }
         let last = &mut self.last_request;
         session.advance(&self.store, &mut self.claims, self.now, || {
             *last += 1;

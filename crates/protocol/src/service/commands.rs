@@ -17,6 +17,7 @@ use baraza_record::{
 use serde_json::{Value, json};
 
 use crate::{
+    budget::Purpose,
     command::{
         Command, NewRecord, PUBLISH_MAX, PeerStatus, Recipients, Refusal, Reply, ServiceStatus,
     },
@@ -57,6 +58,8 @@ impl<S: Store> Service<S> {
             Command::Sync(peer) => self.sync(peer),
             Command::Networks(networks) => self.set_networks(networks),
             Command::Dial(address) => self.dial(address),
+            Command::Pause { for_ms } => self.pause(for_ms),
+            Command::Resume => self.resume(),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
         };
@@ -330,6 +333,9 @@ impl<S: Store> Service<S> {
         if !self.links.online() {
             return Err(Refusal::Offline);
         }
+        if let Some(hold) = self.held(Purpose::Asked) {
+            return Err(Refusal::Held(hold));
+        }
         let connected = |peer: &Peer| self.links.up.contains_key(peer);
         let peers: Vec<_> = match peer {
             None => self.links.up.keys().copied().collect(),
@@ -338,6 +344,7 @@ impl<S: Store> Service<S> {
                 None => return Err(Refusal::UnknownPeer { peer }),
                 Some(entry) => {
                     let addresses = entry.addresses.clone();
+                    self.spending.ask_for(Some(peer), None);
                     self.net(NetEffect::Dial { peer: Some(peer), addresses });
                     return Ok(Reply::Syncing(vec![peer]));
                 }
@@ -346,6 +353,7 @@ impl<S: Store> Service<S> {
         for peer in &peers {
             if let Some(link) = self.links.up.get_mut(peer) {
                 link.forget_failures();
+                link.asked = true;
             }
             self.start_session(*peer)?;
         }
@@ -356,6 +364,13 @@ impl<S: Store> Service<S> {
         if !self.links.online() {
             return Err(Refusal::Offline);
         }
+        if let Some(hold) = self.held(Purpose::Asked) {
+            return Err(Refusal::Held(hold));
+        }
+        if !self.is_near_enough(&address) {
+            return Err(Refusal::TooFar { address });
+        }
+        self.spending.ask_for(None, Some(address.clone()));
         self.net(NetEffect::Dial { peer: None, addresses: vec![address] });
         Ok(Reply::Dialling)
     }
@@ -392,6 +407,7 @@ impl<S: Store> Service<S> {
             quotas: self.gate.used(self.store.counts().ledger_bytes),
             bodies_left_out: self.gate.left_out(),
             read_only: self.read_only.clone(),
+            budget: self.budget_status(),
         })
     }
 
