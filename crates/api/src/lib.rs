@@ -7,6 +7,7 @@
 mod drafts;
 mod error;
 mod identity;
+mod link;
 mod networks;
 mod records;
 mod staff;
@@ -22,6 +23,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use identity::{
     BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
 };
+pub use link::{HoldView, HoldWhy, LinkView, PauseRequest, SpentView};
 pub use networks::{
     CreateNetwork, CreatedNetwork, Invitation, InvitationView, NetworkView, NetworksReply,
 };

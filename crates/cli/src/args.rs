@@ -6,6 +6,7 @@
 
 mod backup;
 mod ceremony;
+mod exchange;
 mod network;
 mod staff;
 mod who;
@@ -20,6 +21,7 @@ pub(crate) use ceremony::{
     Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
     Rotate, Sign,
 };
+pub(crate) use exchange::Pause;
 pub(crate) use network::{Join, Leave, Network, NetworkCreate};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
@@ -38,7 +40,7 @@ Exit codes:
   4  there is no such thing, or several fit
   5  the home: there is none, there is one already, or it cannot be used
   6  the store or the disk
-  7  the network, or the node is busy or not running
+  7  the network; or the node is busy, held by a budget, or not running
   8  the operator key is locked, the record is not yours, or it is not for you to do
   9  done in part: see what was printed";
 
@@ -122,6 +124,10 @@ pub(crate) enum Command {
     Sync(Sync),
     /// List peers
     Peers,
+    /// Stop exchanging, for a time or until it is resumed
+    Pause(Pause),
+    /// Go on after a pause
+    Resume,
     /// Write or read bundles: records in a file, for where there is no network
     #[command(subcommand)]
     Bundle(Bundle),

@@ -58,6 +58,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/search", get(routes::search))
         .route("/v1/peers", get(routes::peers).post(routes::dial))
         .route("/v1/sync", post(routes::sync))
+        .route("/v1/pause", post(routes::pause))
+        .route("/v1/resume", post(routes::resume))
         .route("/v1/centres", get(routes::centres))
         .route("/v1/centres/{id}", get(routes::centre))
         .route("/v1/centres/{id}/log", get(routes::centre_log))

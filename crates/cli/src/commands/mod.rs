@@ -11,6 +11,7 @@ mod editor;
 mod exchange;
 mod keep;
 mod key;
+mod link;
 mod nation;
 mod network;
 mod node;
@@ -56,6 +57,8 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Show(args) => record::show(shell, &args),
         Command::Sync(args) => exchange::sync(shell, args),
         Command::Peers => exchange::peers(shell),
+        Command::Pause(args) => link::pause(shell, &args),
+        Command::Resume => link::resume(shell),
         Command::Bundle(Bundle::Create { file, whom }) => {
             bundle::create(shell, &file, whom.as_deref())
         }

@@ -260,6 +260,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     facts.add("Peers", peers);
     let agreed = status.agreed_ms.map(|agreed_ms| clock::moment(agreed_ms, shell.screen.now));
     facts.add("Agreed", agreed.unwrap_or_else(|| "with no peer yet".to_owned()));
+    if let Some(link) = &status.link {
+        super::link::facts(&mut facts, link, shell.screen.now);
+    }
     let behind = count(status.index_behind, "change", "changes");
     facts.add(
         "Search",

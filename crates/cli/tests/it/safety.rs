@@ -247,6 +247,7 @@ fn status() -> StatusView {
         agreed_ms: Some(1),
         index_behind: 1,
         unlocked: false,
+        link: None,
         warnings: vec![Warning { message: text(), hint: text() }],
     }
 }

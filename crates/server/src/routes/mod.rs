@@ -9,6 +9,7 @@ mod centres;
 mod direct;
 mod drafts;
 mod identity;
+mod link;
 mod networks;
 mod node;
 mod policy;
@@ -39,6 +40,7 @@ pub(crate) use drafts::{
     show_draft, submit_draft,
 };
 pub(crate) use identity::{events, feeds, identify};
+pub(crate) use link::{pause, resume};
 pub(crate) use networks::{
     create as create_network, inspect as inspect_invitation, invite as invite_to_network,
     join as join_network, leave as leave_network, list as list_networks,

@@ -16,7 +16,7 @@ use baraza_protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reply, networks, trust::is_awaited};
+use super::{Node, Reply, link::link_view, networks, trust::is_awaited};
 use crate::{
     failure::Failure,
     input::{JsonBody, Params},
@@ -133,6 +133,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         agreed_ms: status.agreed_ms.map(|time| time.0),
         index_behind: reader.last_change().saturating_sub(covered),
         unlocked: status.unlocked,
+        link: Some(link_view(&status.budget)),
         warnings,
     })
 }
