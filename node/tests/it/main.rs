@@ -16,6 +16,7 @@ mod erasure;
 mod exchange;
 mod gate;
 mod harness;
+mod link;
 mod networks;
 mod outsider;
 mod policy;

@@ -25,6 +25,13 @@ fn status(sim: &mut Sim, node: usize) -> BudgetStatus {
     }
 }
 
+/// Makes nodes that are told what goes over the wire.
+fn counted(seed: u64, count: usize) -> Sim {
+    let mut sim = Sim::new(seed, count);
+    sim.counting = true;
+    sim
+}
+
 /// Goes to the beginning of the next day, UTC.
 fn to_midnight(sim: &mut Sim) {
     sim.skip(DAY - sim.now % DAY);
@@ -35,7 +42,7 @@ fn to_midnight(sim: &mut Sim) {
 #[test]
 fn a_budget_spreads_a_catch_up_over_days_and_is_kept() {
     for seed in seeds().take(4) {
-        let mut sim = Sim::new(seed, 2);
+        let mut sim = counted(seed, 2);
         sim.start(0);
         sim.publish(0, 1_000, 1_500);
         to_midnight(&mut sim);
@@ -72,7 +79,7 @@ fn a_budget_spreads_a_catch_up_over_days_and_is_kept() {
 //     alice, nothing left -- bob
 #[test]
 fn whoever_asks_a_node_without_a_budget_comes_again_later_and_blames_nobody() {
-    let mut sim = Sim::new(3, 2);
+    let mut sim = counted(3, 2);
     sim.start_all();
     sim.run_for(5 * MINUTE);
     to_midnight(&mut sim);
@@ -93,7 +100,7 @@ fn whoever_asks_a_node_without_a_budget_comes_again_later_and_blames_nobody() {
 #[test]
 fn what_is_urgent_goes_on_the_reserve_and_what_others_wrote_does_not() {
     for (reserve, known) in [(100_000, 1), (0, 0)] {
-        let mut sim = Sim::new(4, 2);
+        let mut sim = counted(4, 2);
         sim.start_all();
         sim.run_for(5 * MINUTE);
         to_midnight(&mut sim);
@@ -102,7 +109,7 @@ fn what_is_urgent_goes_on_the_reserve_and_what_others_wrote_does_not() {
         sim.run_for(30 * MINUTE);
         assert_eq!(sim.records(1), known, "an own publication, with a reserve of {reserve}");
     }
-    let mut sim = Sim::new(5, 3);
+    let mut sim = counted(5, 3);
     sim.cut(0, 2);
     sim.cut(1, 2);
     sim.start_all();
@@ -124,7 +131,7 @@ fn what_is_urgent_goes_on_the_reserve_and_what_others_wrote_does_not() {
 
 #[test]
 fn a_window_lets_nothing_through_until_it_opens() {
-    let mut sim = Sim::new(6, 2);
+    let mut sim = counted(6, 2);
     sim.start(0);
     sim.publish(0, 100, 1_500);
     to_midnight(&mut sim);
@@ -142,7 +149,7 @@ fn a_window_lets_nothing_through_until_it_opens() {
 
 #[test]
 fn a_person_may_sync_outside_a_window_and_it_counts_apart() {
-    let mut sim = Sim::new(7, 2);
+    let mut sim = counted(7, 2);
     sim.start_all();
     sim.run_for(5 * MINUTE);
     to_midnight(&mut sim);
@@ -171,7 +178,7 @@ fn a_person_may_sync_outside_a_window_and_it_counts_apart() {
 
 #[test]
 fn a_pause_stops_a_session_between_batches_and_survives_a_crash() {
-    let mut sim = Sim::new(8, 2);
+    let mut sim = counted(8, 2);
     sim.start(0);
     sim.publish(0, 3_000, 1_500);
     sim.start(1);
@@ -199,7 +206,7 @@ fn a_pause_stops_a_session_between_batches_and_survives_a_crash() {
 
 #[test]
 fn a_crash_loses_at_most_a_minute_of_what_was_counted() {
-    let mut sim = Sim::new(9, 2);
+    let mut sim = counted(9, 2);
     sim.start(0);
     sim.publish(0, 500, 1_500);
     sim.start(1);
@@ -222,7 +229,7 @@ fn a_crash_loses_at_most_a_minute_of_what_was_counted() {
 
 #[test]
 fn ten_metered_nodes_at_rest_say_little() {
-    let mut sim = Sim::new(10, 10);
+    let mut sim = counted(10, 10);
     sim.start_all();
     (0..10).for_each(|node| sim.terms(node, Profile::Metered.terms()));
     (0..10).for_each(|node| sim.publish(node, 20, 300));
@@ -239,7 +246,7 @@ fn ten_metered_nodes_at_rest_say_little() {
 
 #[test]
 fn a_node_of_the_local_network_dials_and_accepts_nobody_beyond_it() {
-    let mut sim = Sim::new(11, 2);
+    let mut sim = counted(11, 2);
     sim.start(0);
     sim.publish(0, 1, 300);
     sim.start(1);

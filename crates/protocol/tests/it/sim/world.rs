@@ -64,6 +64,8 @@ pub(crate) struct Sim {
     pub(crate) gossip_loss: u64,
     pub(crate) request_loss: u64,
     pub(crate) busy: u64,
+    /// Whether nodes are told what goes over the wire.
+    pub(crate) counting: bool,
     random: Random,
     queue: BTreeMap<(u64, u64), Event>,
     order: u64,
@@ -97,6 +99,7 @@ impl Sim {
             gossip_loss: 0,
             request_loss: 0,
             busy: 0,
+            counting: false,
             random: Random(seed),
             queue: BTreeMap::new(),
             order: 0,
@@ -362,6 +365,9 @@ impl Sim {
 
     /// Tells both ends what went over the wire.
     fn carry(&mut self, from: usize, to: usize, bytes: usize) {
+        if !self.counting {
+            return;
+        }
         for (node, other) in [(from, to), (to, from)] {
             let (peer, received, sent) = (self.nodes[other].peer(), bytes as u64, 0);
             self.give(node, vec![Input::Net(NetEvent::Traffic { peer, received, sent })]);
