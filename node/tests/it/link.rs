@@ -34,11 +34,11 @@ fn a_paused_node_exchanges_nothing_and_goes_on_when_it_is_resumed() {
     let refused = bob.run(&["sync"]);
     assert_eq!(refused.code, 7, "{}", refused.err);
     assert!(refused.err.contains("the node is paused"), "{}", refused.err);
+    // A restart changes nothing, and no gossip brings what is published meanwhile.
+    b.stop();
     for n in 0..3 {
         alice.publish(&scene.file(&format!("{n}.md"), lesson(&format!("Lesson {n}"), "It held.")));
     }
-    // alice is told to ask later; a restart of bob changes nothing.
-    b.stop();
     let _b = bob.start(&[&a.address]);
     assert_eq!(held(&bob), "paused");
     let shown = bob.run(&["status"]);
