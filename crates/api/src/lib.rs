@@ -14,6 +14,7 @@ mod staff;
 mod transport;
 mod trust;
 mod views;
+mod why;
 
 pub use drafts::{
     DRAFT_TITLE_CHARS_MAX, DraftState, DraftSummary, DraftView, DraftsReply, EditRequest,
@@ -43,6 +44,7 @@ pub use views::{
     CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
     OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
+pub use why::{CauseView, FeedLack, NodeWhy, PeerWhyView, UnderwayView, WhyReply};
 
 /// Most bytes of a request or reply body (4 MiB).
 pub const API_BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;

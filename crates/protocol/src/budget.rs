@@ -307,6 +307,30 @@ impl Budget {
         self.terms.reserve_day_bytes.saturating_sub(self.day(now).reserve)
     }
 
+    /// Returns when so many bytes, which take so long on the line, are through if they start at
+    /// `starts`: what exceeds the day waits for the next ones. A guess: windows and the month
+    /// count only for the start.
+    pub fn done_at(
+        &self,
+        purpose: Purpose,
+        bytes: u64,
+        took_ms: u64,
+        starts: Timestamp,
+    ) -> Option<Timestamp> {
+        let Some(most) = self.terms.allowance(purpose).day_bytes else {
+            return Some(starts.plus_ms(took_ms));
+        };
+        let left = most.saturating_sub(self.day(starts).of(purpose));
+        if bytes <= left {
+            return Some(starts.plus_ms(took_ms));
+        }
+        let days = (bytes - left).checked_div(most)?;
+        let last = (bytes - left) % most;
+        let took = u64::try_from(u128::from(took_ms) * u128::from(last) / u128::from(bytes.max(1)));
+        let begins = self.terms.local(starts).next_day().plus_ms(days.saturating_mul(DAY_MS));
+        Some(begins.plus_ms(took.unwrap_or(u64::MAX)))
+    }
+
     /// Returns whether what is urgent may go: background traffic may, or there is a reserve.
     pub fn urgent(&self, now: Timestamp) -> bool {
         self.held(Purpose::Background, now).is_none() || self.reserve_left(now) != 0

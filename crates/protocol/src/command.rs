@@ -18,6 +18,7 @@ use crate::{
     net::Peer,
     quota::QuotaUse,
     store::{FeedHead, StoreError},
+    why::PeerWhy,
     wire::NETWORKS_MAX,
 };
 
@@ -90,6 +91,8 @@ pub enum Command {
     Status,
     /// List the peers known.
     Peers,
+    /// Say how we stand to a peer, or to all, and what keeps us from what they have.
+    Why(Option<Peer>),
 }
 
 /// What the service answers.
@@ -125,6 +128,8 @@ pub enum Reply {
     Status(Box<ServiceStatus>),
     /// The peers.
     Peers(Vec<PeerStatus>),
+    /// How we stand to peers.
+    Why(Vec<PeerWhy>),
     /// It was not done.
     Refused(Refusal),
 }
@@ -324,6 +329,8 @@ pub struct ServiceStatus {
     pub agreed_ms: Option<Timestamp>,
     /// What was seen of our networks since the start.
     pub networks: BTreeMap<NetworkId, SeenNetwork>,
+    /// Addresses that somebody asked to dial and that have not answered yet.
+    pub dialling: Vec<String>,
     /// Latest failures of dials: address and reason, newest last.
     pub dial_failures: Vec<(String, String)>,
     /// Feeds that are known to be kept out by policy.

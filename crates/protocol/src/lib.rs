@@ -33,6 +33,7 @@ pub mod standing;
 pub mod store;
 pub mod stream;
 mod want;
+pub mod why;
 pub mod wire;
 
 pub use service::{Config, Effect, Input, Service};

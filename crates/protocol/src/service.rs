@@ -18,6 +18,7 @@ mod offences;
 mod own_feed;
 mod rules;
 mod visits;
+mod why;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -47,6 +48,7 @@ use erasures::Erasures;
 use links::Links;
 use own_feed::OwnFeed;
 use visits::Visits;
+use why::Whys;
 
 pub use budget::{BUDGET_SAVE_EVERY_MS, LATER_MAX_MS, Later};
 pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
@@ -154,6 +156,7 @@ pub struct Service<S: Store> {
     own: OwnFeed,
     erasures: Erasures,
     spending: Spending,
+    whys: Whys,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_heads: BTreeMap<FeedId, FeedHead>,
@@ -186,6 +189,7 @@ impl<S: Store> Service<S> {
             own: OwnFeed::new(now),
             erasures: Erasures::default(),
             spending,
+            whys: Whys::default(),
             effects: VecDeque::new(),
             own_heads: BTreeMap::new(),
             last_request: 0,
@@ -290,6 +294,7 @@ impl<S: Store> Service<S> {
             }
             NetEvent::Disconnected { peer } => self.disconnected(peer)?,
             NetEvent::DialFailed { address, reason } => {
+                self.spending.dial_failed(&address);
                 self.links.dial_failed(address, reason);
             }
             NetEvent::Found { peer, addresses, local } => self.found(peer, &addresses, local)?,

@@ -17,11 +17,13 @@
 mod claims;
 mod entry;
 mod plan;
+mod progress;
 mod records;
 mod settled;
 mod take;
 
 pub use claims::{CLAIM_MS, Claims};
+pub use progress::{Lacking, Progress};
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -272,6 +274,11 @@ impl Session {
     /// Returns whether nothing is under way: it waits for what other sessions fetch.
     pub fn is_idle(&self) -> bool {
         self.asked.is_empty()
+    }
+
+    /// Returns when something last came or was asked for.
+    pub fn active_at(&self) -> Timestamp {
+        self.active_at
     }
 
     /// Returns whether an answer is overdue beyond all measure.

@@ -81,6 +81,16 @@ impl Spending {
         }
     }
 
+    /// Returns the addresses that somebody asked to dial and that have not answered yet.
+    pub(super) fn dialling(&self) -> Vec<String> {
+        self.asked_addresses.iter().cloned().collect()
+    }
+
+    /// Notes that a dial failed.
+    pub(super) fn dial_failed(&mut self, address: &str) {
+        self.asked_addresses.retain(|asked| !asked.starts_with(address) && asked != address);
+    }
+
     /// Returns whether a connection is one that somebody asked for.
     pub(super) fn was_asked_for(&mut self, peer: &Peer, address: &str) -> bool {
         let before = self.asked_addresses.len();

@@ -45,6 +45,7 @@ impl<S: Store> Service<S> {
         let (ours, known) = (Arc::clone(&self.ours), self.centre_of(&peer));
         let session = Session::new(peer, ours, known, tried, self.now);
         self.sessions.insert(peer, session.through(&self.gate));
+        self.whys.began(peer, self.now);
         self.step(peer)
     }
 
@@ -210,6 +211,7 @@ impl<S: Store> Service<S> {
         let outcome = session.outcome().cloned().unwrap_or(Outcome::Differ);
         tracing::debug!(peer = %peer.short(), ?outcome, ?gains, "session ended");
         let now = self.now;
+        self.whys.ended(peer, &session, &outcome, now);
         if outcome == Outcome::Agreed {
             self.note_peer(peer, |entry| {
                 entry.agreed_ms = Some(now);

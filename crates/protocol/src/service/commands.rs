@@ -62,6 +62,10 @@ impl<S: Store> Service<S> {
             Command::Resume => self.resume(),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
+            Command::Why(Some(peer)) if !self.links.book.contains_key(&peer) => {
+                Err(Refusal::UnknownPeer { peer })
+            }
+            Command::Why(peer) => Ok(Reply::Why(self.why(peer))),
         };
         reply.unwrap_or_else(Reply::Refused)
     }
@@ -402,6 +406,7 @@ impl<S: Store> Service<S> {
             sessions: self.sessions.len(),
             networks: self.seen.clone(),
             agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
+            dialling: self.spending.dialling(),
             dial_failures: self.links.failures.iter().cloned().collect(),
             declined_feeds: self.gate.declined(),
             quotas: self.gate.used(self.store.counts().ledger_bytes),

@@ -188,7 +188,7 @@ pub(super) struct Links {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dialled {
     failures: u32,
-    again_at: Timestamp,
+    pub(super) again_at: Timestamp,
 }
 
 impl Dialled {

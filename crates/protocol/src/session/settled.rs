@@ -35,7 +35,7 @@ impl Session {
             || self.asked.values().any(|asked| asked.is_about(feed))
     }
 
-    fn has_all_heads(&self) -> bool {
+    pub(super) fn has_all_heads(&self) -> bool {
         let tasks = &self.tasks;
         let asking = |asked: &Asked| {
             // The comparison at the end asks for no heads any more.

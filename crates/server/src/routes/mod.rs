@@ -19,6 +19,7 @@ mod records;
 mod search;
 mod staff;
 mod trust;
+mod why;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use centres::CENTRES_MAX;
 pub use publish::PROBLEMS_MAX;
 pub use quarantine::QUARANTINED_MAX;
 pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
+pub use why::NEWER_SCAN_MAX;
 
 pub(crate) use accredit::accredit;
 pub(crate) use bundle::{export, import};
@@ -52,6 +54,7 @@ pub(crate) use records::{list, raw, show};
 pub(crate) use search::search;
 pub(crate) use staff::{staff, staff_log};
 pub(crate) use trust::{trust, trusted, untrust};
+pub(crate) use why::why;
 
 /// The state of a handler.
 type Node = axum::extract::State<Arc<App>>;
