@@ -19,7 +19,7 @@ use crate::{
     net::{NetEffect, Peer, Verdict},
     session::Outcome,
     store::{Store, StoreError, Table},
-    wire::{Answer, Request},
+    wire::{Answer, Request, Trie},
 };
 
 use super::{Service, links::Link};
@@ -111,8 +111,13 @@ pub struct Later {
 impl Later {
     /// Returns the answer to a request; `None` if it is to be answered as usual.
     pub fn answer(&self, request: &Request, now: Timestamp) -> Option<Answer> {
-        let urgent =
-            matches!(request, Request::Compare(_) | Request::LogHeads(_) | Request::Logs(_));
+        let urgent = matches!(
+            request,
+            Request::Compare(_)
+                | Request::LogHeads(_)
+                | Request::Logs(_)
+                | Request::Descend(Trie::Logs, _)
+        );
         let seconds = self.until.since(now).div_ceil(1_000).max(1);
         let later = Answer::Later(u32::try_from(seconds).unwrap_or(u32::MAX));
         (!(urgent && self.identities)).then_some(later)

@@ -12,7 +12,7 @@ use crate::{
     budget::Purpose,
     net::Peer,
     session::{Lacking, Outcome, Session},
-    standing::Standing,
+    standing::Heard,
     store::Store,
     why::{Cause, PeerWhy, Underway, WHY_FEEDS_MAX, WHY_PEERS_MAX},
 };
@@ -122,9 +122,9 @@ impl<S: Store> Service<S> {
             (Some(_), Some(underway)) if underway.progress.whole => None,
             _ => remembered,
         };
-        let equal = link.and_then(|link| link.theirs.as_ref()).and_then(|theirs| {
-            let standing = Standing::of(&self.store, &self.ours, &peer, theirs);
-            standing.ok().map(|standing| standing.agrees())
+        let equal = link.and_then(|link| link.told.as_ref()).and_then(|told| {
+            let heard = Heard::of(&self.store, &self.ours, &peer, told);
+            heard.ok().map(|heard| heard.equal)
         });
         // What is here now may have come from others.
         let left = left.filter(|_| equal != Some(true));

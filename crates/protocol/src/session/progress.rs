@@ -11,9 +11,6 @@ use crate::wire::Wanted;
 
 use super::{Asked, Session};
 
-/// Bytes that a record is taken to have.
-const MEAN: u64 = 2_500;
-
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -52,7 +49,7 @@ impl Session {
         });
         Progress {
             records_done: self.gains.records,
-            bytes_done: self.gains.records.saturating_mul(MEAN),
+            bytes_done: self.bytes_done,
             records_left: lacking.iter().map(|one| one.records).sum(),
             bytes_left: lacking.iter().map(|one| one.bytes).sum(),
             bodies_left: (self.tasks.bodies.len() + bodies.sum::<usize>()) as u64,
@@ -78,7 +75,7 @@ impl Session {
             }
         }
         let lacking = feeds.into_iter().map(|(feed, records)| {
-            let bytes = records.saturating_mul(MEAN);
+            let bytes = records.saturating_mul(self.pace.mean(&feed));
             Lacking { feed, records, bytes }
         });
         lacking.collect()
