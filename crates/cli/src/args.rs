@@ -21,7 +21,7 @@ pub(crate) use ceremony::{
     Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
     Rotate, Sign,
 };
-pub(crate) use exchange::Pause;
+pub(crate) use exchange::{Pause, Sync, Why};
 pub(crate) use network::{Join, Leave, Network, NetworkCreate};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
@@ -120,10 +120,12 @@ pub(crate) enum Command {
     List(List),
     /// Show a record
     Show(Show),
-    /// Compare with peers now, or dial one
+    /// Compare with peers now, or dial one, and follow it to its end
     Sync(Sync),
     /// List peers
     Peers,
+    /// Say what keeps this node from what its peers have, and when it will be done
+    Why(Why),
     /// Stop exchanging, for a time or until it is resumed
     Pause(Pause),
     /// Go on after a pause
@@ -417,12 +419,6 @@ pub(crate) struct Show {
     /// Although it is in quarantine
     #[arg(long)]
     pub(crate) quarantined: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Sync {
-    /// Peer id, or the multiaddr of a node to dial; absent: all that are connected
-    pub(crate) peer: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,21 @@ pub(crate) struct Pause {
     pub(crate) for_ms: Option<u64>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// Peer id, or the multiaddr of a node to dial; absent: all that are connected
+    pub(crate) peer: Option<String>,
+    /// Start it and do not wait for its end
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Peer id; absent: all that are known
+    pub(crate) peer: Option<String>,
+}
+
 /// Reads a number of minutes, hours or days.
 fn duration_ms(text: &str) -> Result<u64, String> {
     let minutes = text.chars().last().and_then(|unit| match unit {

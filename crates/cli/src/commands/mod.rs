@@ -26,6 +26,7 @@ mod rotate;
 mod staff;
 mod trust;
 mod verify;
+mod why;
 
 use baraza_api::ErrorCode;
 use baraza_record::ID_BYTES;
@@ -57,6 +58,7 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Show(args) => record::show(shell, &args),
         Command::Sync(args) => exchange::sync(shell, args),
         Command::Peers => exchange::peers(shell),
+        Command::Why(args) => why::why(shell, &args),
         Command::Pause(args) => link::pause(shell, &args),
         Command::Resume => link::resume(shell),
         Command::Bundle(Bundle::Create { file, whom }) => {

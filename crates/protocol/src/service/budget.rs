@@ -36,6 +36,9 @@ const LATER_UNKNOWN_MS: u64 = 3_600_000;
 /// Addresses that somebody asked to dial and that have not answered yet.
 const ASKED_DIALS_MAX: usize = 16;
 
+/// How long such an address is waited for (2 min): longer than any dial takes.
+const ASKED_DIAL_MS: u64 = 120_000;
+
 /// Key of the one fact in its table.
 const KEY: &[u8] = b"budget";
 
@@ -49,7 +52,7 @@ pub(super) struct Spending {
     kbit_s: Option<u32>,
     /// Whom somebody asked for and who is not connected yet.
     asked_peers: BTreeSet<Peer>,
-    asked_addresses: VecDeque<String>,
+    asked_addresses: VecDeque<(String, Timestamp)>,
 }
 
 impl Spending {
@@ -71,11 +74,11 @@ impl Spending {
     }
 
     /// Notes that somebody asked for a dial.
-    pub(super) fn ask_for(&mut self, peer: Option<Peer>, address: Option<String>) {
+    pub(super) fn ask_for(&mut self, peer: Option<Peer>, address: Option<String>, now: Timestamp) {
         if self.asked_peers.len() < ASKED_DIALS_MAX {
             self.asked_peers.extend(peer);
         }
-        self.asked_addresses.extend(address);
+        self.asked_addresses.extend(address.map(|address| (address, now)));
         if ASKED_DIALS_MAX < self.asked_addresses.len() {
             self.asked_addresses.pop_front();
         }
@@ -83,18 +86,18 @@ impl Spending {
 
     /// Returns the addresses that somebody asked to dial and that have not answered yet.
     pub(super) fn dialling(&self) -> Vec<String> {
-        self.asked_addresses.iter().cloned().collect()
+        self.asked_addresses.iter().map(|(address, _)| address.clone()).collect()
     }
 
     /// Notes that a dial failed.
     pub(super) fn dial_failed(&mut self, address: &str) {
-        self.asked_addresses.retain(|asked| !asked.starts_with(address) && asked != address);
+        self.asked_addresses.retain(|(asked, _)| !asked.starts_with(address));
     }
 
     /// Returns whether a connection is one that somebody asked for.
     pub(super) fn was_asked_for(&mut self, peer: &Peer, address: &str) -> bool {
         let before = self.asked_addresses.len();
-        self.asked_addresses.retain(|asked| !asked.starts_with(address));
+        self.asked_addresses.retain(|(asked, _)| !asked.starts_with(address));
         self.asked_peers.remove(peer) || self.asked_addresses.len() < before
     }
 }
@@ -203,6 +206,8 @@ impl<S: Store> Service<S> {
     pub(super) fn look_at_budget(&mut self) -> Result<(), StoreError> {
         let now = self.now;
         self.spending.budget.tick(now);
+        let waits = |since: Timestamp| now.since(since) < ASKED_DIAL_MS && since <= now;
+        self.spending.asked_addresses.retain(|(_, since)| waits(*since));
         let hold = self.held(Purpose::Background);
         match (hold, self.spending.held) {
             (Some(hold), Some((_, since))) => self.spending.held = Some((hold, since)),

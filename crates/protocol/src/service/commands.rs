@@ -348,7 +348,7 @@ impl<S: Store> Service<S> {
                 None => return Err(Refusal::UnknownPeer { peer }),
                 Some(entry) => {
                     let addresses = entry.addresses.clone();
-                    self.spending.ask_for(Some(peer), None);
+                    self.spending.ask_for(Some(peer), None, self.now);
                     self.net(NetEffect::Dial { peer: Some(peer), addresses });
                     return Ok(Reply::Syncing(vec![peer]));
                 }
@@ -374,9 +374,23 @@ impl<S: Store> Service<S> {
         if !self.is_near_enough(&address) {
             return Err(Refusal::TooFar { address });
         }
-        self.spending.ask_for(None, Some(address.clone()));
+        if let Some(peer) = self.connected_at(&address) {
+            return self.sync(Some(peer)).map(|_| Reply::Dialling);
+        }
+        self.spending.ask_for(None, Some(address.clone()), self.now);
         self.net(NetEffect::Dial { peer: None, addresses: vec![address] });
         Ok(Reply::Dialling)
+    }
+
+    /// Returns the connected peer that is known to be at an address.
+    fn connected_at(&self, address: &str) -> Option<Peer> {
+        let at = |peer: &&Peer| {
+            let entry = self.links.book.get(*peer);
+            entry.is_some_and(|entry| {
+                entry.addresses.first().is_some_and(|first| address.starts_with(first.as_str()))
+            })
+        };
+        self.links.up.keys().find(at).copied()
     }
 
     fn status(&self) -> Result<ServiceStatus, Refusal> {
