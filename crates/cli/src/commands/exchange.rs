@@ -16,7 +16,7 @@ pub(super) fn sync(shell: &mut Shell<'_, '_>, args: Sync) -> Result<(), Failure>
         client.post::<serde_json::Value>("/v1/peers", &request)?;
         if !args.no_wait {
             shell.note(format!("Dialling {}", Safe(address)));
-            return why::follow(shell, Some(address));
+            return why::follow(shell, Vec::new(), Some(address));
         }
         return match shell.json {
             true => shell.print_json(&json!({ "dialling": address })),
@@ -25,7 +25,7 @@ pub(super) fn sync(shell: &mut Shell<'_, '_>, args: Sync) -> Result<(), Failure>
     }
     let reply: SyncReply = client.post("/v1/sync", &SyncRequest { peer: args.peer })?;
     if !args.no_wait && !reply.peers.is_empty() {
-        return why::follow(shell, None);
+        return why::follow(shell, reply.peers, None);
     }
     if shell.json {
         return shell.print_json(&reply);

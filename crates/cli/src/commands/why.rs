@@ -207,10 +207,13 @@ fn progress(underway: &UnderwayView, done_ms: Option<u64>, now: Timestamp) -> St
 
 /// Follows what somebody asked for until it is done, with the peers named or, if none is named,
 /// with whoever answers at the address that is dialled.
-pub(super) fn follow(shell: &mut Shell<'_, '_>, address: Option<&str>) -> Result<(), Failure> {
+pub(super) fn follow(
+    shell: &mut Shell<'_, '_>,
+    mut asked: Vec<String>,
+    address: Option<&str>,
+) -> Result<(), Failure> {
     let mut told = String::new();
     let bar = shell.line();
-    let mut asked: Vec<String> = Vec::new();
     loop {
         let reply = look(shell, None)?;
         let dialling =
@@ -264,8 +267,8 @@ fn end(
             shell.print(output::json_line(peer) + "\n")?;
         } else {
             let told = match (peer.equal, cause) {
+                (Some(true), _) => "both hold the same".to_owned(),
                 (_, Some(cause)) => words(cause, now),
-                (Some(true), None) => "both hold the same".to_owned(),
                 _ => "all that it gave is here".to_owned(),
             };
             shell.print(format!("{}: {told}\n", name(peer)))?;

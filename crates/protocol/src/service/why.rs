@@ -129,7 +129,7 @@ impl<S: Store> Service<S> {
         // What is here now may have come from others.
         let left = left.filter(|_| equal != Some(true));
         let lacks = left.is_some();
-        let causes = self.causes(&peer, lacks || equal == Some(false), lacks);
+        let causes = self.causes(&peer, equal, lacks);
         PeerWhy {
             peer,
             centre: self.centre_of(&peer),
@@ -148,8 +148,11 @@ impl<S: Store> Service<S> {
     }
 
     /// Returns what keeps us from a peer, the most telling first.
-    fn causes(&self, peer: &Peer, differs: bool, lacks: bool) -> Vec<Cause> {
+    fn causes(&self, peer: &Peer, equal: Option<bool>, lacks: bool) -> Vec<Cause> {
         let mut causes = Vec::new();
+        if equal == Some(true) {
+            return causes;
+        }
         if self.links.banned(peer, self.now) {
             causes.push(Cause::Banned);
         }
@@ -171,7 +174,7 @@ impl<S: Store> Service<S> {
         if let Some(reason) = &link.last_failure {
             causes.push(Cause::Failed { reason: reason.clone(), again_at: link.compare_at });
         }
-        if causes.is_empty() && differs && !lacks {
+        if causes.is_empty() && equal == Some(false) && !lacks {
             causes.push(Cause::NothingToTake);
         }
         causes
