@@ -4,6 +4,7 @@ use baraza_protocol::{
     budget::{Allowance, HoldReason, Profile, Terms},
     command::{BudgetStatus, Command, Refusal, Reply},
     store::StoreRead,
+    why::{Cause, PeerWhy},
 };
 
 use super::{Sim, seeds};
@@ -259,4 +260,66 @@ fn a_node_of_the_local_network_dials_and_accepts_nobody_beyond_it() {
     sim.join(0, 1);
     sim.run_for(10 * MINUTE);
     assert_eq!(sim.links(), 0, "who calls is sent away");
+}
+
+//     alice, who has 400 records -- bob, who may take a part of them today
+#[test]
+fn why_says_how_much_is_missing_what_holds_it_and_when_it_will_be_done() {
+    let mut sim = counted(12, 2);
+    sim.latency_ms = 400..500;
+    sim.start(0);
+    sim.publish(0, 400, 4_000);
+    to_midnight(&mut sim);
+    sim.start(1);
+    sim.terms(1, limited(500_000));
+    sim.run_for(10 * MINUTE);
+    let why = why(&mut sim, 1);
+    let missing = 400 - sim.records(1);
+    assert!(0 < missing && missing < 400, "{missing}");
+    assert_eq!(why.records, missing);
+    assert!(missing * 2_000 < why.bytes && why.bytes < missing * 8_000, "{why:?}");
+    assert_eq!(why.lacking.len(), 1, "in one feed");
+    let Some(Cause::Held(hold)) = why.causes.first() else { panic!("{why:?}") };
+    assert_eq!(hold.why, HoldReason::Day);
+    let tomorrow = hold.until.unwrap();
+    assert!(why.done_ms.is_some_and(|done| tomorrow < done), "{why:?}");
+    // What alice is told of bob: nothing is missing there.
+    let other = self::why(&mut sim, 0);
+    assert!(other.records == 0 && !other.causes.is_empty(), "{other:?}");
+
+    while !sim.settled() {
+        to_midnight(&mut sim);
+        sim.run_for(10 * MINUTE);
+    }
+    let done = self::why(&mut sim, 1);
+    assert_eq!((done.records, done.equal, done.causes), (0, Some(true), Vec::new()));
+}
+
+#[test]
+fn why_names_a_peer_that_is_away_and_one_that_gives_nothing() {
+    let mut sim = counted(13, 2);
+    sim.start_all();
+    sim.run_for(5 * MINUTE);
+    sim.terms(0, limited(0));
+    sim.publish(0, 40, 1_500);
+    sim.run_for(5 * MINUTE);
+    let causes = why(&mut sim, 1).causes;
+    assert!(matches!(causes.first(), Some(Cause::Later { .. })), "{causes:?}");
+    sim.crash(0);
+    sim.run_for(5 * MINUTE);
+    let causes = why(&mut sim, 1).causes;
+    let Some(Cause::Away { since: Some(_), reason: Some(reason), again_at: Some(_) }) =
+        causes.first()
+    else {
+        panic!("{causes:?}")
+    };
+    assert_eq!(reason, "nobody answers");
+}
+
+fn why(sim: &mut Sim, node: usize) -> PeerWhy {
+    sim.command(node, Command::Why(None));
+    match sim.nodes[node].replies.last() {
+        Some(Reply::Why(peers)) => peers[0].clone(),
+        other => panic!("{other:?}"),
+    }
 }
