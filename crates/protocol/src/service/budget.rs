@@ -91,13 +91,13 @@ impl Spending {
 
     /// Notes that a dial failed.
     pub(super) fn dial_failed(&mut self, address: &str) {
-        self.asked_addresses.retain(|(asked, _)| !asked.starts_with(address));
+        self.asked_addresses.retain(|(asked, _)| !is_at(asked, address));
     }
 
     /// Returns whether a connection is one that somebody asked for.
     pub(super) fn was_asked_for(&mut self, peer: &Peer, address: &str) -> bool {
         let before = self.asked_addresses.len();
-        self.asked_addresses.retain(|(asked, _)| !asked.starts_with(address));
+        self.asked_addresses.retain(|(asked, _)| !is_at(asked, address));
         self.asked_peers.remove(peer) || self.asked_addresses.len() < before
     }
 }
@@ -309,6 +309,13 @@ impl<S: Store> Service<S> {
             pause: budget.paused(now),
         }
     }
+}
+
+/// Returns whether what somebody asked for is at an address: there, with a peer id behind it
+/// or without.
+pub(super) fn is_at(asked: &str, address: &str) -> bool {
+    let rest = asked.strip_prefix(address);
+    rest.is_some_and(|rest| !address.is_empty() && (rest.is_empty() || rest.starts_with('/')))
 }
 
 /// Returns whether an address is one of a private network or of this machine. A name may stand

@@ -32,7 +32,7 @@ use crate::{
     wire::NETWORKS_MAX,
 };
 
-use super::{CallId, Effect, Service, Visits};
+use super::{CallId, Effect, Service, Visits, budget::is_at};
 
 /// Records of one publication that gossip carries; more are told by comparison.
 const ANNOUNCE_MAX: usize = 16;
@@ -387,7 +387,7 @@ impl<S: Store> Service<S> {
         let at = |peer: &&Peer| {
             let entry = self.links.book.get(*peer);
             entry.is_some_and(|entry| {
-                entry.addresses.first().is_some_and(|first| address.starts_with(first.as_str()))
+                entry.addresses.first().is_some_and(|first| is_at(address, first))
             })
         };
         self.links.up.keys().find(at).copied()

@@ -17,7 +17,7 @@ use crate::{
     why::{Cause, PeerWhy, Underway, WHY_FEEDS_MAX, WHY_PEERS_MAX},
 };
 
-use super::Service;
+use super::{Service, budget::is_at};
 
 /// Time over which a rate is worth something (1 s).
 const RATE_AFTER_MS: u64 = 1_000;
@@ -183,9 +183,8 @@ impl<S: Store> Service<S> {
     fn away(&self, peer: &Peer) -> Option<Cause> {
         let entry = self.links.book.get(peer)?;
         let tried = self.links.failures.iter().rev();
-        let mut of_it = tried.filter(|(address, _)| {
-            entry.addresses.iter().any(|known| address.starts_with(known.as_str()))
-        });
+        let mut of_it =
+            tried.filter(|(address, _)| entry.addresses.iter().any(|known| is_at(address, known)));
         Some(Cause::Away {
             since: entry.connected_ms,
             reason: of_it.next().map(|(_, reason)| reason.clone()),
