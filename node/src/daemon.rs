@@ -61,13 +61,14 @@ pub(crate) fn start(
     let screening = {
         let (inputs, reader, ours) =
             (node.engine.inputs.clone(), node.reader.clone(), node.engine.ours.clone());
+        let later = node.engine.later.clone();
         let (effects, handle) = (effects, runtime.handle().clone());
         let events = tell_addresses(events_out, told, &runtime);
         std::thread::Builder::new()
             .name("screen".into())
             .spawn(move || {
                 let _entered = handle.enter();
-                engine::screen_events(events, &inputs, &effects, &reader, &ours);
+                engine::screen_events(events, &inputs, &effects, &reader, &ours, &later);
             })
             .expect("the system starts a thread")
     };

@@ -21,6 +21,7 @@ mod indexer;
 mod init;
 mod interests;
 mod keys;
+mod link;
 mod networks;
 mod node;
 mod reach;

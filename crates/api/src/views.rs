@@ -5,7 +5,7 @@
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId, Seq};
 use serde::{Deserialize, Serialize};
 
-use crate::{NetworkView, Problem, StatementView};
+use crate::{LinkView, NetworkView, Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct StatusView {
     pub index_behind: u64,
     /// Whether the operator key can sign.
     pub unlocked: bool,
+    /// What goes over the link, and what may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkView>,
     /// What needs attention.
     pub warnings: Vec<Warning>,
 }

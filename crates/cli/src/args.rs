@@ -7,6 +7,7 @@
 mod backup;
 mod bundle;
 mod ceremony;
+mod exchange;
 mod network;
 mod staff;
 mod who;
@@ -22,6 +23,7 @@ pub(crate) use ceremony::{
     Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
     Rotate, Sign,
 };
+pub(crate) use exchange::{Pause, Sync, Why};
 pub(crate) use network::{Join, Leave, Network, NetworkCreate};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
@@ -40,7 +42,7 @@ Exit codes:
   4  there is no such thing, or several fit
   5  the home: there is none, there is one already, or it cannot be used
   6  the store or the disk
-  7  the network, or the node is busy or not running
+  7  the network; or the node is busy, held by a budget, or not running
   8  the operator key is locked, the record is not yours, or it is not for you to do
   9  done in part: see what was printed";
 
@@ -120,10 +122,16 @@ pub(crate) enum Command {
     List(List),
     /// Show a record
     Show(Show),
-    /// Compare with peers now, or dial one
+    /// Compare with peers now, or dial one, and follow it to its end
     Sync(Sync),
     /// List peers
     Peers,
+    /// Say what keeps this node from what its peers have, and when it will be done
+    Why(Why),
+    /// Stop exchanging, for a time or until it is resumed
+    Pause(Pause),
+    /// Go on after a pause
+    Resume,
     /// Write or read bundles: records in a file, for where there is no network
     #[command(subcommand)]
     Bundle(Bundle),
@@ -413,12 +421,6 @@ pub(crate) struct Show {
     /// Although it is in quarantine
     #[arg(long)]
     pub(crate) quarantined: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Sync {
-    /// Peer id, or the multiaddr of a node to dial; absent: all that are connected
-    pub(crate) peer: Option<String>,
 }
 
 #[derive(Debug, Args)]

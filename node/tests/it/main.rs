@@ -18,6 +18,7 @@ mod gate;
 mod guide;
 mod harness;
 mod hostile_files;
+mod link;
 mod networks;
 mod outsider;
 mod policy;
