@@ -124,7 +124,8 @@ fn network(
     let mut config = Config::new(init::node_seed(home)?, Answer::Busy.encode());
     config.listen = listen_addresses(settings, options);
     config.mdns = settings.network.mdns && !options.no_mdns;
-    settings.network.reach.apply(&mut config)?;
+    settings.network.reach.apply(&mut config);
+    config.ping_every = Duration::from_secs(settings.terms()?.ping_every_s);
     node::inside(runtime.handle(), || Network::new(config)).map_err(|error| reach::refusal(&error))
 }
 

@@ -26,8 +26,8 @@ const COMPARE_EVERY_S: RangeInclusive<u64> = 10..=86_400;
 /// Connections that may be set: no more are made by us.
 const CONNECTIONS: RangeInclusive<u64> = 1..=16;
 
-/// Seconds between two pings that may be set: from 10 s to an hour.
-const PING_EVERY_S: RangeInclusive<u64> = 10..=3_600;
+/// Seconds between two pings that may be set: from 10 s to half an hour, as the network allows.
+const PING_EVERY_S: RangeInclusive<u64> = 10..=1_800;
 
 /// Minutes from UTC that may be set.
 const OFFSET_MINUTES: RangeInclusive<i32> = -900..=900;
@@ -313,7 +313,7 @@ mod tests {
             ("[link]\nbudget = 7", "unknown field `budget`"),
             ("[link]\nwindows = [\"22-6\"]", "link.windows: `22-6` is no window"),
             ("[link]\nconnections = 0", "link.connections: 0, allowed are 1 to 16"),
-            ("[link]\nping_every_s = 1", "link.ping_every_s: 1, allowed are 10 to 3600"),
+            ("[link]\nping_every_s = 1", "link.ping_every_s: 1, allowed are 10 to 1800"),
             ("[link]\ncompare_every_s = 1", "link.compare_every_s: 1, allowed are 10 to 86400"),
             ("[link]\nkbit_s = 0", "link.kbit_s: 0, allowed are 1"),
             ("[link]\nutc_offset_minutes = 1000", "allowed are -900 to 900"),

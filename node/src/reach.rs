@@ -4,10 +4,8 @@
 //! connection beyond what is configured.
 //! Spec: docs/OPERATIONS.md, "Configuration"; docs/PROTOCOL.md, section 7.7.
 
-use std::time::Duration;
-
 use baraza_api::{ErrorBody, ErrorCode};
-use baraza_network::{Config, NetworkError, PING_EVERY, PING_EVERY_RANGE};
+use baraza_network::{Config, NetworkError};
 use serde::{Deserialize, Serialize};
 
 /// The section `[network.reach]`.
@@ -31,8 +29,6 @@ pub(crate) struct Reach {
     /// Whether to ask the router of the local network for a way in.
     #[cfg(feature = "upnp")]
     pub(crate) upnp: bool,
-    /// Seconds between pings.
-    pub(crate) ping_s: u64,
 }
 
 impl Default for Reach {
@@ -47,7 +43,6 @@ impl Default for Reach {
             autonat_server: false,
             #[cfg(feature = "upnp")]
             upnp: false,
-            ping_s: PING_EVERY.as_secs(),
         }
     }
 }
@@ -58,20 +53,7 @@ impl Reach {
     }
 
     /// Writes it into the configuration of the network.
-    ///
-    /// # Errors
-    ///
-    /// A time between pings that is out of range.
-    pub(crate) fn apply(&self, config: &mut Config) -> Result<(), ErrorBody> {
-        let (least, most) = PING_EVERY_RANGE;
-        let ping_every = Duration::from_secs(self.ping_s);
-        if !(least..=most).contains(&ping_every) {
-            let range = format!("{} to {}", least.as_secs(), most.as_secs());
-            let what =
-                format!("network.reach: ping_s is {}, the limits are {range} seconds", self.ping_s);
-            return Err(ErrorBody::new(ErrorCode::Home, what).with_hint(HINT));
-        }
-        config.ping_every = ping_every;
+    pub(crate) fn apply(&self, config: &mut Config) {
         config.relays.clone_from(&self.relays);
         config.public = self.public;
         config.announce.clone_from(&self.announce);
@@ -83,7 +65,6 @@ impl Reach {
         {
             config.upnp = self.upnp;
         }
-        Ok(())
     }
 }
 
