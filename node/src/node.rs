@@ -100,7 +100,7 @@ impl Node {
         })?;
         let index = Arc::new(index);
         let inputs = engine.inputs.clone();
-        let facts = facts(home, settings, daemon, warnings, networks, inputs, source, told)?;
+        let facts = facts(home, settings, daemon, warnings, networks, inputs, (source, told))?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -235,8 +235,7 @@ fn facts(
     warnings: Vec<Warning>,
     networks: Arc<Networks>,
     inputs: mpsc::Sender<Input>,
-    rules: RulesSource,
-    link: LinkSource,
+    (rules, link): (RulesSource, LinkSource),
 ) -> Result<NodeFacts, ErrorBody> {
     let operator = home.keys().join(keys::OPERATOR);
     let unlock = move |passphrase: &str| match keys::load(&operator, Some(passphrase)) {

@@ -9,7 +9,7 @@ use baraza_network::{Config, NetworkError};
 use serde::{Deserialize, Serialize};
 
 /// The section `[network.reach]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Reach {
     /// Relays at which this node can be reached, with their ids.
@@ -29,22 +29,6 @@ pub(crate) struct Reach {
     /// Whether to ask the router of the local network for a way in.
     #[cfg(feature = "upnp")]
     pub(crate) upnp: bool,
-}
-
-impl Default for Reach {
-    fn default() -> Self {
-        Self {
-            relays: Vec::new(),
-            public: false,
-            announce: Vec::new(),
-            relay_server: false,
-            dht: false,
-            autonat: false,
-            autonat_server: false,
-            #[cfg(feature = "upnp")]
-            upnp: false,
-        }
-    }
 }
 
 impl Reach {
