@@ -4,14 +4,12 @@
 //! connection beyond what is configured.
 //! Spec: docs/OPERATIONS.md, "Configuration"; docs/PROTOCOL.md, section 7.7.
 
-use std::time::Duration;
-
 use baraza_api::{ErrorBody, ErrorCode};
-use baraza_network::{Config, NetworkError, PING_EVERY, PING_EVERY_RANGE};
+use baraza_network::{Config, NetworkError};
 use serde::{Deserialize, Serialize};
 
 /// The section `[network.reach]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Reach {
     /// Relays at which this node can be reached, with their ids.
@@ -31,25 +29,6 @@ pub(crate) struct Reach {
     /// Whether to ask the router of the local network for a way in.
     #[cfg(feature = "upnp")]
     pub(crate) upnp: bool,
-    /// Seconds between pings.
-    pub(crate) ping_s: u64,
-}
-
-impl Default for Reach {
-    fn default() -> Self {
-        Self {
-            relays: Vec::new(),
-            public: false,
-            announce: Vec::new(),
-            relay_server: false,
-            dht: false,
-            autonat: false,
-            autonat_server: false,
-            #[cfg(feature = "upnp")]
-            upnp: false,
-            ping_s: PING_EVERY.as_secs(),
-        }
-    }
 }
 
 impl Reach {
@@ -58,20 +37,7 @@ impl Reach {
     }
 
     /// Writes it into the configuration of the network.
-    ///
-    /// # Errors
-    ///
-    /// A time between pings that is out of range.
-    pub(crate) fn apply(&self, config: &mut Config) -> Result<(), ErrorBody> {
-        let (least, most) = PING_EVERY_RANGE;
-        let ping_every = Duration::from_secs(self.ping_s);
-        if !(least..=most).contains(&ping_every) {
-            let range = format!("{} to {}", least.as_secs(), most.as_secs());
-            let what =
-                format!("network.reach: ping_s is {}, the limits are {range} seconds", self.ping_s);
-            return Err(ErrorBody::new(ErrorCode::Home, what).with_hint(HINT));
-        }
-        config.ping_every = ping_every;
+    pub(crate) fn apply(&self, config: &mut Config) {
         config.relays.clone_from(&self.relays);
         config.public = self.public;
         config.announce.clone_from(&self.announce);
@@ -83,7 +49,6 @@ impl Reach {
         {
             config.upnp = self.upnp;
         }
-        Ok(())
     }
 }
 

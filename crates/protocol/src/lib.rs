@@ -7,6 +7,8 @@
 
 pub mod accreditation;
 pub mod answer;
+pub mod budget;
+pub mod bundle;
 pub mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -32,6 +34,7 @@ pub mod standing;
 pub mod store;
 pub mod stream;
 mod want;
+pub mod why;
 pub mod wire;
 
 pub use service::{Config, Effect, Input, Service};

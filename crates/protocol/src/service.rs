@@ -8,6 +8,7 @@
 //! Spec: docs/ARCHITECTURE.md, "Threads"; docs/PROTOCOL.md, sections 4, 6 and 7.
 
 mod book;
+mod budget;
 mod catchup;
 mod commands;
 mod erasures;
@@ -17,6 +18,7 @@ mod offences;
 mod own_feed;
 mod rules;
 mod visits;
+mod why;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -27,6 +29,7 @@ use baraza_identity::Log;
 use baraza_record::{CentreId, FeedId, NetworkId, SecretKey, Timestamp, VerifiedRecord};
 
 use crate::{
+    budget::Terms,
     command::{Command, Refusal, Reply, SeenNetwork},
     entitle::{Membership, Ours},
     entropy::Entropy,
@@ -40,17 +43,19 @@ use crate::{
     wire::Compare,
 };
 
+use budget::Spending;
 use erasures::Erasures;
 use links::Links;
 use own_feed::OwnFeed;
 use visits::Visits;
+use why::Whys;
 
+pub use budget::{BUDGET_SAVE_EVERY_MS, LATER_MAX_MS, Later};
 pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
-pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
 pub use own_feed::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS, PUBLISH_WAITING_MAX};
-pub use visits::{MEMBERS_TARGET, VISIT_AGAIN_MS, VISIT_EVERY_MS};
+pub use visits::{MEMBERS_TARGET, VISIT_EVERY_MS};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
 pub const EFFECTS_MAX: usize = 65_536;
@@ -123,6 +128,8 @@ pub enum Input {
     Unlocked(SecretKey),
     /// What the operator wrote down and whom it trusts: at the start and after each change.
     Rules(Arc<Policy>, Arc<Trust>),
+    /// What the operator lets the link cost: at the start and after each change.
+    Terms(Arc<Terms>),
 }
 
 /// Something to do.
@@ -155,6 +162,8 @@ pub struct Service<S: Store> {
     gate: Arc<Gate>,
     own: OwnFeed,
     erasures: Erasures,
+    spending: Spending,
+    whys: Whys,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_heads: BTreeMap<FeedId, FeedHead>,
@@ -171,6 +180,7 @@ impl<S: Store> Service<S> {
     /// [`StoreError`].
     pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
+        let spending = Spending::new(&store, now)?;
         let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
             ours: Arc::new(Ours { centre: config.centre, node, networks }),
@@ -185,6 +195,8 @@ impl<S: Store> Service<S> {
             gate: Arc::new(Gate::new(config.centre, now)),
             own: OwnFeed::new(now),
             erasures: Erasures::default(),
+            spending,
+            whys: Whys::default(),
             effects: VecDeque::new(),
             own_heads: BTreeMap::new(),
             last_request: 0,
@@ -228,6 +240,7 @@ impl<S: Store> Service<S> {
                 Ok(())
             }
             Input::Rules(policy, trust) => self.set_rules(policy, trust),
+            Input::Terms(terms) => self.set_terms(&terms),
             Input::Unlocked(key) => {
                 self.signer = Some(key);
                 Ok(())
@@ -289,6 +302,7 @@ impl<S: Store> Service<S> {
             }
             NetEvent::Disconnected { peer } => self.disconnected(peer)?,
             NetEvent::DialFailed { address, reason } => {
+                self.spending.dial_failed(&address);
                 self.links.dial_failed(address, reason);
             }
             NetEvent::Found { peer, addresses, local } => self.found(peer, &addresses, local)?,
@@ -297,7 +311,10 @@ impl<S: Store> Service<S> {
             }
             // These arrive through `screen`; a driver that sends them raw loses them.
             NetEvent::Request { .. } | NetEvent::Response { .. } | NetEvent::Gossip { .. } => (),
-            NetEvent::Salvaged { .. } | NetEvent::Traffic { .. } => (),
+            NetEvent::Traffic { peer, received, sent } => {
+                self.traffic(&peer, received.saturating_add(sent))?;
+            }
+            NetEvent::Salvaged { .. } => (),
         }
         Ok(())
     }
@@ -331,7 +348,13 @@ impl<S: Store> Service<S> {
 
     /// Queues an effect. One beyond the limit is lost like a packet: a session whose request
     /// is lost ends by itself.
-    fn net(&mut self, effect: NetEffect) {
+    fn net(&mut self, mut effect: NetEffect) {
+        if let NetEffect::Dial { addresses, .. } = &mut effect {
+            addresses.retain(|address| self.is_near_enough(address));
+            if addresses.is_empty() {
+                return;
+            }
+        }
         if self.effects.len() < EFFECTS_MAX {
             self.effects.push_back(Effect::Net(effect));
         }

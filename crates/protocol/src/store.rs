@@ -136,6 +136,8 @@ pub enum Table {
     Peers,
     /// Who is known to hold what: key is feed id and centre id.
     Holders,
+    /// What went over the link: one fact.
+    Budget,
 }
 
 /// Which shelf.

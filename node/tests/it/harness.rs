@@ -85,7 +85,7 @@ impl Scene {
 }
 
 /// Returns the program, to be run on `home`.
-fn program(home: &Path) -> Command {
+pub(crate) fn program(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baraza"));
     command
         .arg("--home")

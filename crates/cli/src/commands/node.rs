@@ -260,6 +260,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     facts.add("Peers", peers);
     let agreed = status.agreed_ms.map(|agreed_ms| clock::moment(agreed_ms, shell.screen.now));
     facts.add("Agreed", agreed.unwrap_or_else(|| "with no peer yet".to_owned()));
+    if let Some(link) = &status.link {
+        super::link::facts(&mut facts, link, shell.screen.now);
+    }
     let behind = count(status.index_behind, "change", "changes");
     facts.add(
         "Search",
@@ -272,7 +275,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     if let Some(age) = super::backup::age(shell) {
         facts.add("Backup", age);
     }
-    facts.add("Digest", Safe(&status.set_digest).to_string());
+    let words = super::why::digest_words(&status.set_digest);
+    let words = words.map(|words| format!("{words}  ({})", Safe(&status.set_digest)));
+    facts.add("Digest", words.unwrap_or_else(|| Safe(&status.set_digest).to_string()));
     for network in &status.networks {
         let digest: String = Safe(&network.digest).to_string();
         facts.add("Network", format!("{}: {digest}", Safe(&network.name)));
