@@ -5,9 +5,9 @@
 //! Not here: what is held and until when (`budget`), how peers are told (`answer_later`'s caller).
 //! Spec: docs/OPERATIONS.md, "Budgets, windows and profiles"; docs/PROTOCOL.md, section 6.7.
 
+use core::net::IpAddr;
 use std::{
     collections::{BTreeSet, VecDeque},
-    net::IpAddr,
     sync::Arc,
 };
 
