@@ -3,7 +3,7 @@
 use baraza_api::{BUNDLE_PIECE_BYTES, Imported};
 use baraza_record::{
     CentreId, Payload, PublicKey, RecordId, Timestamp,
-    exchange::{Note, PartEnd, Whom},
+    exchange::{HaveEnd, HaveStart, Note, PartEnd, Whom},
     frame::{Frame, FrameReader, PREAMBLE},
 };
 use serde_json::{Value, json};
@@ -144,4 +144,85 @@ fn what_could_not_be_taken_and_what_is_no_bundle_is_told() {
     std::fs::write(&file, PREAMBLE).unwrap();
     let shown = run(&Program::with(Node::default()), &["bundle", "import", file.to_str().unwrap()]);
     assert_eq!(shown.exit, 0, "an empty bundle is one: {}", shown.err);
+}
+
+#[test]
+fn a_piece_is_not_cut_where_records_wait_for_their_signature() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("in.baraza");
+    let header = |signed: bool| Frame::Header {
+        signature: signed.then_some([7; 64]),
+        header: vec![u8::from(signed); 1_000],
+    };
+    // Two runs of 60 records each, of which only the last of each run has a signature.
+    let run_of = |number| {
+        (0..60).flat_map(move |n| [header(n == 59), payload(number, 15_000)]).collect::<Vec<_>>()
+    };
+    let frames = [run_of(1), run_of(2)].concat();
+    std::fs::write(&file, stream(&frames)).unwrap();
+    let node =
+        (0..2).fold(Node::default(), |node, _| node.json("POST /v1/bundle", &Imported::default()));
+    let program = Program::with(node);
+    let shown = run(&program, &["bundle", "import", file.to_str().unwrap()]);
+    program.node.assert_done();
+    assert_eq!(shown.exit, 0, "{}", shown.err);
+    assert_eq!(sent(&program), [stream(&run_of(1)), stream(&run_of(2))]);
+}
+
+/// Expects the questions about a have-file without heads, and gives what is missing.
+fn asked(node: Node, plan: &Value, piece: &[u8]) -> Node {
+    let steps = ["plan", "plan"];
+    let node = steps.iter().fold(node, |node, _| node.json("POST /v1/bundle/plan", plan));
+    node.json("GET /v1/status", &status())
+        .reply("POST /v1/bundle/missing", 200, None, piece.to_vec())
+        .reply("POST /v1/bundle/missing", 200, None, PREAMBLE.to_vec())
+}
+
+#[test]
+fn what_is_missing_goes_into_parts_that_say_which_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (have, to) = (folder.path().join("b.have"), folder.path().join("stick"));
+    let start = HaveStart {
+        made_ms: NOW,
+        centre: CentreId([9; 32]),
+        node: PublicKey([8; 32]),
+        with: Whom::Network,
+    };
+    let note = |note: Note| Frame::Exchange(note.encode());
+    let end = Note::HaveEnd(HaveEnd::default());
+    std::fs::write(&have, stream(&[note(Note::HaveStart(start)), note(end)])).unwrap();
+    let plan = json!({
+        "events": 0, "feeds": 1, "records": 12, "bodies": 0, "bytes": 10,
+        "lacking": { "events": u64::MAX, "feeds": 1, "records": u64::MAX },
+    });
+    let program = Program::with(asked(Node::default(), &plan, &stream(&[payload(1, 10)])));
+    let [have, to] = [&have, &to].map(|path| path.to_str().unwrap());
+    let create = ["bundle", "create", "--for", have, "--to", to];
+    let shown = run(&program, &create);
+    program.node.assert_done();
+    assert_eq!(shown.exit, 0, "{}", shown.err);
+    assert!(shown.out.contains("Missing there: 24 records"), "{}", shown.out);
+    for told in ["for a network", "that are not here"] {
+        assert!(shown.err.contains(told), "{}", shown.err);
+    }
+    let written: Vec<_> = std::fs::read_dir(to).unwrap().map(|one| one.unwrap().path()).collect();
+    let name = written[0].file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("baraza-") && name.ends_with("-001.bundle"), "{name}");
+    let bytes = std::fs::read(&written[0]).unwrap();
+    let frames: Vec<_> = FrameReader::new(&bytes[..]).map(|item| item.unwrap().1).collect();
+    assert_eq!((written.len(), frames.len(), &frames[1]), (1, 3, &payload(1, 10)));
+
+    for wrong in [
+        vec!["bundle", "create", "--for", have, "--for", have, "--to", to],
+        vec!["bundle", "create", "--to", to, "--split", "1MB"],
+        vec!["bundle", "create", "file", "--to", to],
+        vec!["bundle", "create"],
+    ] {
+        assert_eq!(run(&Program::with(Node::default()), &wrong).exit, 2, "{wrong:?}");
+    }
+    let none = ["bundle", "create", "--for", "/nowhere/b.have", "--to", to];
+    assert_eq!(run(&Program::with(Node::default()), &none).exit, 4);
+    let bundle = written[0].to_str().unwrap();
+    let other = ["bundle", "create", "--for", bundle, "--to", to];
+    assert_eq!(run(&Program::with(Node::default()), &other).exit, 3, "no have-file");
 }

@@ -15,11 +15,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use baraza_api::{Imported, Lacking, PlanReply};
+use baraza_api::{BUNDLE_PIECE_BYTES, Imported, Lacking, PlanReply};
 use baraza_protocol::{
     bundle::{self, Cursor, Export, HaveCursor, Theirs},
     command::{Command, Reply as Answer},
     entitle::Entitlement,
+    store::StoreError,
 };
 use baraza_record::{
     FeedId,
@@ -59,16 +60,30 @@ pub(crate) async fn export(State(app): Node, mut params: Params) -> Result<Respo
         let (rules, entitled) = (app.rules()?, entitlement(app, whom.as_deref())?);
         let export = Export::new(&*app.reader, &rules, &entitled)?;
         let mut bytes = if after.is_none() { PREAMBLE.to_vec() } else { Vec::new() };
+        let feeds = |at| {
+            let piece = export.piece(&Theirs::no_feeds(), at)?;
+            Ok::<_, StoreError>((piece.bytes, piece.next.map(|at| Whole::Feeds(Some(at)))))
+        };
         let next = match after.unwrap_or(Whole::Logs(None)) {
             Whole::Logs(at) => {
-                let mut piece = export.piece(&Theirs::no_logs(), at)?;
-                bytes.append(&mut piece.bytes);
-                piece.next.map_or(Whole::Feeds(None), |at| Whole::Logs(Some(at))).into()
+                let mut logs = export.piece(&Theirs::no_logs(), at)?;
+                bytes.append(&mut logs.bytes);
+                match logs.next {
+                    Some(at) => Some(Whole::Logs(Some(at))),
+                    // What is small is one piece.
+                    None => match feeds(None)? {
+                        (mut more, next) if bytes.len() + more.len() <= BUNDLE_PIECE_BYTES => {
+                            bytes.append(&mut more);
+                            next
+                        }
+                        _ => Some(Whole::Feeds(None)),
+                    },
+                }
             }
             Whole::Feeds(at) => {
-                let mut piece = export.piece(&Theirs::no_feeds(), at)?;
-                bytes.append(&mut piece.bytes);
-                piece.next.map(|at| Whole::Feeds(Some(at)))
+                let (mut more, next) = feeds(at)?;
+                bytes.append(&mut more);
+                next
             }
         };
         Ok((bytes, next))

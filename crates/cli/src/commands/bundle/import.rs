@@ -271,13 +271,16 @@ struct Sender<'a> {
     safe: usize,
     /// Whether the next header begins what can be judged without what came before.
     proved: bool,
+    /// Whether the last frame was a header.
+    after_header: bool,
     log: Option<CentreId>,
 }
 
 impl<'a> Sender<'a> {
     fn new(client: &'a dyn Client) -> Self {
         let (piece, safe) = (PREAMBLE.to_vec(), PREAMBLE.len());
-        Self { client, sum: Imported::default(), piece, safe, proved: true, log: None }
+        let sum = Imported::default();
+        Self { client, sum, piece, safe, proved: true, after_header: false, log: None }
     }
 
     fn take(&mut self, frame: &Frame) -> Result<(), Failure> {
@@ -293,8 +296,10 @@ impl<'a> Sender<'a> {
                 self.mark(log.is_none() || log != self.log);
                 (self.proved, self.log) = (true, log);
             }
-            _ => (),
+            // A body belongs to the header right before it.
+            _ => self.mark(self.proved && !self.after_header),
         }
+        self.after_header = matches!(frame, Frame::Header { .. });
         let start = self.piece.len();
         frame.encode_into(&mut self.piece);
         if BUNDLE_PIECE_BYTES < self.piece.len() {
