@@ -11,6 +11,7 @@ use baraza_reconcile::Head;
 use baraza_record::{FeedId, Timestamp};
 
 use crate::{
+    attachments,
     keys::Spot,
     segments::At,
     tables::{Feed, IdPlace, Tables},
@@ -41,6 +42,8 @@ pub(crate) struct Staging {
     pub(crate) heads: Vec<(ShelfName, [u8; 32], Head)>,
     /// New heads of own feeds.
     pub(crate) own_heads: BTreeMap<FeedId, FeedHead>,
+    /// Attachments.
+    pub(crate) files: attachments::Staged,
     /// Totals with all of this.
     pub(crate) counts: Counts,
     /// Highest change number with all of this.
@@ -56,7 +59,10 @@ impl Staging {
 
     /// Returns whether there is nothing to commit.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.frames.is_empty() && self.own_heads.is_empty()
+        self.rows.is_empty()
+            && self.frames.is_empty()
+            && self.own_heads.is_empty()
+            && self.files.is_empty()
     }
 
     /// Returns whether the frame at `at` is not on the disk yet.
