@@ -8,7 +8,7 @@
 use baraza_identity::SignedEvent;
 use baraza_record::{
     ANCHOR_HEADERS_MAX, HeaderError, RecordError, SignedRecord, VerifiedRecord, WireRecord,
-    codec::DecodeError,
+    attachment::VerifiedPart, codec::DecodeError,
 };
 
 use crate::{
@@ -25,6 +25,8 @@ pub enum Screened {
     Batch(Vec<(u8, Vec<VerifiedRecord>)>),
     /// Branches of a feed.
     Evidence(Vec<Vec<VerifiedRecord>>),
+    /// A part of a file; none if the peer does not have it.
+    Attachment(Option<Box<VerifiedPart>>),
     /// Any other answer.
     Plain(Answer),
 }
@@ -87,6 +89,10 @@ fn screen_answer(bytes: &[u8]) -> Result<Screened, Rejection> {
         Answer::Evidence(branches) => {
             let verified = branches.into_iter().map(verify);
             Screened::Evidence(verified.collect::<Result<_, Rejection>>()?)
+        }
+        Answer::Attachment(part) => {
+            let verified = part.map(|part| part.verify().map(Box::new)).transpose()?;
+            Screened::Attachment(verified)
         }
         plain => Screened::Plain(plain),
     })

@@ -7,12 +7,14 @@
 //! Not here: reading for people (`effective`, the index), answering peers (`answer`).
 //! Spec: docs/ARCHITECTURE.md, "Threads"; docs/PROTOCOL.md, sections 4, 6 and 7.
 
+mod attachments;
 mod book;
 mod catchup;
 mod commands;
 mod erasures;
 mod gossip;
 mod links;
+mod listings;
 mod offences;
 mod own_feed;
 mod rules;
@@ -40,6 +42,7 @@ use crate::{
     wire::Hello,
 };
 
+use attachments::Attachments;
 use erasures::Erasures;
 use links::Links;
 use own_feed::OwnFeed;
@@ -148,6 +151,7 @@ pub struct Service<S: Store> {
     gate: Arc<Gate>,
     own: OwnFeed,
     erasures: Erasures,
+    attachments: Attachments,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_heads: BTreeMap<FeedId, FeedHead>,
@@ -164,6 +168,7 @@ impl<S: Store> Service<S> {
     /// [`StoreError`].
     pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
+        let attachments = Attachments::new(&store)?;
         let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
             ours: Arc::new(Ours { centre: config.centre, node, networks }),
@@ -178,6 +183,7 @@ impl<S: Store> Service<S> {
             gate: Arc::new(Gate::new(config.centre, now)),
             own: OwnFeed::new(now),
             erasures: Erasures::default(),
+            attachments,
             effects: VecDeque::new(),
             own_heads: BTreeMap::new(),
             last_request: 0,
@@ -214,6 +220,11 @@ impl<S: Store> Service<S> {
             Input::Net(event) => self.network(event),
             Input::Heard { peer, hello } => self.heard(peer, hello),
             Input::Gossip { peer, token, heard } => self.gossip(peer, token, heard),
+            Input::Answer { peer, request, answer }
+                if self.attachments.fetcher.awaits(&peer, request) =>
+            {
+                self.attachment_answered(peer, request, answer)
+            }
             Input::Answer { peer, request, answer } => self.answered(peer, request, answer),
             Input::Command { call, command } => {
                 self.command(call, command);
@@ -241,7 +252,7 @@ impl<S: Store> Service<S> {
         if let Err(error) = &result {
             self.store_failed(error);
             self.fail_effects();
-        } else if let Err(error) = self.sweep() {
+        } else if let Err(error) = self.sweep().and_then(|()| self.follow_lists()) {
             // What was promised is durable; what is not erased is tried again at the next start.
             self.store_failed(&error);
         }
@@ -262,13 +273,14 @@ impl<S: Store> Service<S> {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Timestamp {
-        self.links.next_timeout().min(self.erasures.next_timeout(self.now))
+        let erasures = self.erasures.next_timeout(self.now);
+        self.links.next_timeout().min(erasures).min(self.next_lists())
     }
 
     /// Does what is due: dials, comparisons.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = now;
-        if let Err(error) = self.on_timeout() {
+        if let Err(error) = self.on_timeout().and_then(|()| self.fetch_attachments()) {
             self.store_failed(&error);
         }
     }
@@ -279,11 +291,19 @@ impl<S: Store> Service<S> {
             NetEvent::Connected { peer, address, outbound } => {
                 self.connected(peer, &address, outbound)?;
             }
-            NetEvent::Disconnected { peer } => self.disconnected(peer)?,
+            NetEvent::Disconnected { peer } => {
+                self.attachments.fetcher.left(&peer);
+                self.disconnected(peer)?;
+            }
             NetEvent::DialFailed { address, reason } => {
                 self.links.dial_failed(address, reason);
             }
             NetEvent::Found { peer, addresses, local } => self.found(peer, &addresses, local)?,
+            NetEvent::RequestFailed { peer, request, .. }
+                if self.attachments.fetcher.awaits(&peer, request) =>
+            {
+                self.attachments.fetcher.failed(request, self.now);
+            }
             NetEvent::RequestFailed { peer, request, reason } => {
                 self.request_failed(peer, request, &reason)?;
             }
@@ -308,7 +328,10 @@ impl<S: Store> Service<S> {
             if let Effect::Reply { reply, .. } = effect
                 && matches!(
                     reply,
-                    Reply::Published(_) | Reply::PublishedLate { .. } | Reply::Imported(_)
+                    Reply::Published(_)
+                        | Reply::PublishedLate { .. }
+                        | Reply::Imported(_)
+                        | Reply::File(_)
                 )
             {
                 *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
@@ -318,6 +341,7 @@ impl<S: Store> Service<S> {
             !matches!(effect, Effect::Net(NetEffect::Publish { .. } | NetEffect::Request { .. }))
         });
         self.sessions.clear();
+        self.attachments.fetcher.reset();
         self.claims = Claims::default();
     }
 

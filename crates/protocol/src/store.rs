@@ -114,6 +114,8 @@ pub struct Entry {
     pub body: BodyState,
     /// Its signature.
     pub signature: SignatureState,
+    /// Whether its header says that its body lists files.
+    pub lists_files: bool,
 }
 
 /// Totals.

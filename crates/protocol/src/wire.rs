@@ -6,12 +6,13 @@
 //! Spec: docs/PROTOCOL.md, section 6.
 
 use baraza_record::{
-    CentreId, EventId, FeedId, Payload, RecordId, Seq, WireRecord,
+    CentreId, EventId, FeedId, Payload, RecordId, Seq, WireRecord, attachment,
     codec::{self, DecodeError},
 };
 use bincode::{Decode, Encode};
 
 use crate::{
+    attachments::{Asked, COUNT_MAX},
     entitle::NetworkTag,
     interests::{INTERESTS_MAX, Interests},
     net::{ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX},
@@ -153,6 +154,8 @@ pub enum Request {
     Peers,
     /// As [`Request::Fetch`], and without the bodies that do not fit.
     FetchFor(Scope, Interests, Vec<Wanted>),
+    /// A part of a file that a record lists.
+    Attachment(Scope, Asked),
 }
 
 /// Records of one range that was asked for.
@@ -199,6 +202,8 @@ pub enum Answer {
     Evidence(Vec<Vec<WireRecord>>),
     /// To [`Request::Peers`].
     Peers(Vec<KnownPeer>),
+    /// To [`Request::Attachment`]; `None` if it is not held.
+    Attachment(Option<attachment::Part>),
 }
 
 impl Request {
@@ -224,6 +229,7 @@ impl Request {
             Self::FetchFor(_, _, ranges) => (ranges.len(), RANGES_MAX),
             Self::Bodies(_, places) => (places.len(), BODIES_MAX),
             Self::Probe(_, _, positions) => (positions.len(), PROBE_MAX),
+            Self::Attachment(_, asked) => (asked.count.into(), COUNT_MAX.into()),
             _ => (0, 0),
         };
         match limit < length {

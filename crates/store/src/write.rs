@@ -91,6 +91,7 @@ impl Store for LedgerStore {
             None => self.append_record(record, now),
         };
         slot.entry.arrived_ms = now;
+        slot.entry.lists_files = record.header().attachment_bytes != 0;
         slot.entry.signature = match (record.signature(), record.has_own_signature()) {
             (None, _) => SignatureState::Missing,
             (Some(_), false) => SignatureState::Unchecked,

@@ -372,7 +372,8 @@ impl Store for MemoryStore {
             (Some(_), true) => SignatureState::Checked,
         };
         let (id, kind) = (record.id(), record.header().kind);
-        let entry = Entry { id, kind, change: 0, arrived_ms: now, body, signature };
+        let lists_files = record.header().attachment_bytes != 0;
+        let entry = Entry { id, kind, change: 0, arrived_ms: now, body, signature, lists_files };
         self.change().records.insert(place, (entry, Arc::new(record.record().clone())));
         self.change().renumber(&place);
         Ok(())

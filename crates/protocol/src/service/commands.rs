@@ -12,7 +12,7 @@ use std::{
 use baraza_identity::{Capabilities, LogStanding};
 use baraza_record::{
     AUDIENCE_CENTRES_MAX, Audience, BODY_BYTES_MAX, BodyCommit, EventId, FeedId, Header, Payload,
-    RecordId, SecretKey, Seq, SignedRecord, VerifiedRecord, body, hash,
+    RecordId, SecretKey, Seq, SignedRecord, VerifiedRecord, attachment, body, hash,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +59,7 @@ impl<S: Store> Service<S> {
             Command::Dial(address) => self.dial(address),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
+            Command::File(command) => self.file_command(command),
         };
         reply.unwrap_or_else(Reply::Refused)
     }
@@ -91,6 +92,7 @@ impl<S: Store> Service<S> {
                 *head = FeedHead { seq: one.header().seq, id: one.id() };
             }
             self.may_erase(&one)?;
+            self.has_files(&one)?;
             signed.push(one);
         }
         let mut by_feed: BTreeMap<FeedId, Vec<VerifiedRecord>> = BTreeMap::new();
@@ -240,6 +242,7 @@ impl<S: Store> Service<S> {
             self.own_record(target)?;
         }
         let goals = body::goals(&body);
+        let attachment_bytes = attachment::header_bytes(&attachment::list(&body));
         let body = serde_json::to_vec(&body).expect("a JSON object always encodes");
         if u64::from(BODY_BYTES_MAX) < body.len() as u64 {
             return Err(Refusal::TooLarge { index, bytes: body.len(), limit: BODY_BYTES_MAX });
@@ -258,7 +261,7 @@ impl<S: Store> Service<S> {
             goals,
             series,
             target: record.target,
-            attachment_bytes: 0,
+            attachment_bytes,
             body_bytes: 0,
             body_commit: BodyCommit([0; 32]),
         };
@@ -391,6 +394,7 @@ impl<S: Store> Service<S> {
             declined_feeds: self.gate.declined(),
             quotas: self.gate.used(self.store.counts().ledger_bytes),
             bodies_left_out: self.gate.left_out(),
+            files: self.file_counts()?,
             read_only: self.read_only.clone(),
         })
     }

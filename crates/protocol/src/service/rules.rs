@@ -25,7 +25,11 @@ impl<S: Store> Service<S> {
         policy: Arc<Policy>,
         trust: Arc<Trust>,
     ) -> Result<(), StoreError> {
+        let before = self.gate.attachments();
         self.gate.set(policy, trust);
+        if self.gate.attachments() != before {
+            self.look_at_all_lists();
+        }
         self.renew_rules()
     }
 

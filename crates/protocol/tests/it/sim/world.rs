@@ -63,6 +63,10 @@ pub(crate) struct Sim {
     pub(crate) gossip_loss: u64,
     pub(crate) request_loss: u64,
     pub(crate) busy: u64,
+    /// Nodes that spoil every part of an attachment that they give.
+    pub(crate) liars: BTreeSet<usize>,
+    /// Parts of attachments that each node gave.
+    pub(crate) gave: BTreeMap<usize, usize>,
     random: Random,
     queue: BTreeMap<(u64, u64), Event>,
     order: u64,
@@ -96,6 +100,8 @@ impl Sim {
             gossip_loss: 0,
             request_loss: 0,
             busy: 0,
+            liars: BTreeSet::new(),
+            gave: BTreeMap::new(),
             random: Random(seed),
             queue: BTreeMap::new(),
             order: 0,
@@ -319,7 +325,7 @@ impl Sim {
             true => Answer::Busy,
             false => answer::answer(&reader, &ours, &asking, &asked).unwrap(),
         };
-        let answer = answer.encode();
+        let answer = self.spoil(to, answer).encode();
         self.nodes[from].told.extend_from_slice(&answer);
         assert!(answer.len() <= ANSWER_BYTES_MAX, "{} bytes to {asked:?}", answer.len());
         self.nodes[to].told.extend_from_slice(&bytes);
@@ -330,6 +336,16 @@ impl Sim {
             true => self.notify(from, TIMEOUT_MS, failed),
             false => self.notify(from, delay, NetEvent::Response { peer, request, bytes: answer }),
         }
+    }
+
+    fn spoil(&mut self, node: usize, mut answer: Answer) -> Answer {
+        if let Answer::Attachment(Some(part)) = &mut answer {
+            *self.gave.entry(node).or_default() += 1;
+            if self.liars.contains(&node) {
+                part.data[0] ^= 1;
+            }
+        }
+        answer
     }
 
     fn hear(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
