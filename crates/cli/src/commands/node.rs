@@ -4,7 +4,7 @@
 
 use std::{fs, io};
 
-use baraza_api::{ErrorCode, StatusView};
+use baraza_api::{AttachmentCounts, ErrorCode, StatusView};
 use baraza_record::CentreId;
 use serde_json::json;
 
@@ -241,6 +241,15 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
             bytes(status.ledger_bytes)
         ),
     );
+    let files = status.attachments;
+    if files != AttachmentCounts::default() {
+        let here = count(files.whole as u64, "file", "files");
+        let wanted = match files.wanted {
+            0 => String::new(),
+            wanted => format!("; {wanted} wanted, {} to come", bytes(files.wanted_bytes)),
+        };
+        facts.add("Attachments", format!("{here} here, {} on disk{wanted}", bytes(files.bytes)));
+    }
     let wanted = status.bodies_missing.saturating_sub(status.bodies_left_out);
     if wanted != 0 {
         facts.add("Wanted", count(wanted, "body", "bodies"));

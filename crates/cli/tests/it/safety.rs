@@ -1,14 +1,15 @@
 //! Text of others on a terminal: C-01 and C-02 of docs/SECURITY.md.
 
 use baraza_api::{
-    CentreView, CreatedNetwork, ErrorBody, ErrorCode, EventView, Explanation, Holders,
-    InterestsView, InvitationView, ListCentres, ListReply, LogState, NetworkView, NetworksReply,
-    OperatorView, OverrideView, PeerView, PeersReply, PolicyView, Problem, PublishReply, Published,
-    QuarantineReply, QuarantinedCentre, QuotasView, RecordSummary, RecordView, SearchReply,
-    SeriesView, Standing, StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning,
+    AttachmentCounts, AttachmentView, AttachmentsView, CentreView, CreatedNetwork, ErrorBody,
+    ErrorCode, EventView, Explanation, Holders, InterestsView, InvitationView, ListCentres,
+    ListReply, LogState, NetworkView, NetworksReply, OperatorView, OverrideView, PeerView,
+    PeersReply, PolicyView, Problem, PublishReply, Published, QuarantineReply, QuarantinedCentre,
+    QuotasView, RecordSummary, RecordView, SearchReply, SeriesView, Standing, StatementView,
+    StatusView, SyncReply, TrustReply, TrustedNation, Warning,
 };
 use baraza_cli::Safe;
-use baraza_record::{CentreId, EventId, FeedId, NetworkId, PublicKey, RecordId};
+use baraza_record::{CentreId, EventId, FeedId, FileHash, NetworkId, PublicKey, RecordId};
 use serde_json::{Value, json};
 
 use crate::support::{Node, Program, run, run_with};
@@ -130,6 +131,18 @@ fn record() -> RecordView {
         series: SeriesView::default(),
         erasure: None,
         holders: Holders::default(),
+        attachments: vec![AttachmentView {
+            number: 1,
+            hash: FileHash([9; 32]),
+            bytes: 5,
+            mime: text(),
+            title: text(),
+            bytes_held: 0,
+            whole: false,
+            wanted: true,
+            pinned: false,
+            gone: false,
+        }],
     }
 }
 
@@ -193,6 +206,7 @@ fn policy() -> PolicyView {
         declined_feeds: 1,
         quotas: QuotasView::default(),
         interests: InterestsView { kinds: vec![text()], goals: vec![6], regions: vec![text()] },
+        attachments: AttachmentsView { fetch_bytes: 1, types: vec![text()], quota_bytes: 2 },
         errors: vec![text()],
     }
 }
@@ -239,6 +253,7 @@ fn status() -> StatusView {
         centres: 1,
         feeds: 1,
         ledger_bytes: 1,
+        attachments: AttachmentCounts::default(),
         peers_connected: 1,
         peers_known: 1,
         sessions: 1,

@@ -86,7 +86,8 @@ pub(crate) async fn submit_draft(
     let mut report = None;
     if draft.target.is_none() {
         let drafts = vec![drafting::body_of(&draft)];
-        let request = PublishRequest { drafts, dry_run: true, allow_personal_data: true };
+        let request =
+            PublishRequest { drafts, dry_run: true, allow_personal_data: true, coming: Vec::new() };
         let Json(mut checked) =
             publish::publish(State(Arc::clone(&app)), JsonBody(request)).await?;
         report = checked.reports.pop();
@@ -165,7 +166,7 @@ async fn sign(
 ) -> Result<PublishReply, Failure> {
     let Some(target) = draft.target else {
         let drafts = vec![drafting::body_of(&draft)];
-        let request = PublishRequest { drafts, dry_run: false, allow_personal_data };
+        let request = PublishRequest { drafts, allow_personal_data, ..PublishRequest::default() };
         let Json(reply) = publish::publish(State(Arc::clone(app)), JsonBody(request)).await?;
         return Ok(reply);
     };

@@ -4,6 +4,7 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 mod accredit;
+mod attachments;
 mod bundle;
 mod centres;
 mod direct;
@@ -31,6 +32,7 @@ pub use quarantine::QUARANTINED_MAX;
 pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 
 pub(crate) use accredit::accredit;
+pub(crate) use attachments::{bring_file, fetch_file, pin_file, read_file};
 pub(crate) use bundle::{export, import};
 pub(crate) use centres::{centre, centre_log, centres};
 pub(crate) use direct::{publish, retract};
