@@ -73,6 +73,8 @@ pub enum FileCommand {
     },
     /// Note that somebody here reads a file.
     Used(FileHash),
+    /// Drop a file that was brought for a draft which was thrown away, unless a record lists it.
+    Discard(FileHash),
 }
 
 /// What the service says of a file.

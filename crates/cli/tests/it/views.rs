@@ -270,10 +270,10 @@ fn files_are_listed_with_what_is_here_of_them() {
     let program = Program::with(Node::default().json("GET /v1/records/abab", &record));
     let run = run(&program, &["show", "abab"]);
     for line in [
-        "1  Chart  image/png  40 KiB  yes, pinned",
-        "2  Map    image/png  40 KiB  16 KiB of it, the rest is wanted",
-        "3  Faces  image/png  40 KiB  deleted, as its publisher asked",
-        "4  Film   image/png  40 KiB  no",
+        "1  Chart  image/png  40.0 KiB  yes, pinned",
+        "2  Map    image/png  40.0 KiB  16.0 KiB of it, the rest is wanted",
+        "3  Faces  image/png  40.0 KiB  deleted, as its publisher asked",
+        "4  Film   image/png  40.0 KiB  no",
     ] {
         assert!(run.out.contains(line), "{}", run.out);
     }

@@ -196,6 +196,13 @@ impl<S: Store> Service<S> {
                 self.store.put_file(&hash, Some(&FileRow { pinned, ..row }))?;
                 hash
             }
+            FileCommand::Discard(hash) => {
+                // A record that lists it may not have been looked at yet.
+                if !self.attachments.behind {
+                    self.drop_unlisted(&hash)?;
+                }
+                hash
+            }
             FileCommand::Used(hash) => {
                 if let Some(row) = Rows(&self.store).file(&hash)? {
                     let used_ms = self.now;

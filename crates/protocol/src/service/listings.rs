@@ -204,7 +204,7 @@ impl<S: Store> Service<S> {
     }
 
     /// Drops a file that no record lists any more.
-    fn drop_unlisted(&mut self, hash: &FileHash) -> Result<(), StoreError> {
+    pub(super) fn drop_unlisted(&mut self, hash: &FileHash) -> Result<(), StoreError> {
         if Rows(&self.store).listings(hash)?.iter().any(|listing| !listing.gone) {
             return Ok(());
         }
