@@ -14,7 +14,7 @@ use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_ro
 use serde_json::Value;
 
 use crate::{
-    FileHash, Header, ID_BYTES,
+    FileHash, Header,
     body::{Body, LIST_ITEMS_MAX},
     codec::{self, DecodeError},
 };
@@ -31,9 +31,6 @@ pub const ATTACHMENT_BYTES_MAX: u64 = 1_024 * 1_024 * 1_024;
 
 /// Most hashes beside a part: two for each level of the tree of the longest file.
 pub const PROOF_HASHES_MAX: usize = 64;
-
-/// Most bytes of an encoded part besides its data.
-pub const PART_OVERHEAD_BYTES: usize = PROOF_HASHES_MAX * ID_BYTES + 64;
 
 /// Hash of a group or of a subtree of groups.
 pub type GroupHash = [u8; 32];
