@@ -9,7 +9,7 @@
 use baraza_identity::SignedEvent;
 use baraza_reconcile::Shelf;
 use baraza_record::{
-    ANCHOR_HEADERS_MAX, CentreId, EventId, FeedId, Header, RecordId, Seq, SignedRecord, WireRecord,
+    ANCHOR_HEADERS_MAX, CentreId, FeedId, Header, RecordId, Seq, SignedRecord, WireRecord,
 };
 
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
     standing,
     store::{Branch, FeedState, Place, ShelfName, StoreError, StoreRead, Table},
     wire::{
-        ADDRESSES_MAX, Answer, BATCH_BYTES, BRANCHES_MAX, HEADS_MAX, HeadEntry, KnownPeer, LogHead,
-        LogPart, LogWanted, PEERS_MAX, Part, Request, Scope, Wanted,
+        ADDRESSES_MAX, Answer, BATCH_BYTES, BRANCHES_MAX, Below, Fetch, HEADS_MAX, KnownPeer,
+        LogPart, LogWanted, PEERS_MAX, Part, Request, Scope, Trie, Wanted,
     },
 };
 
@@ -51,24 +51,17 @@ pub fn answer(
         Ok::<_, StoreError>(shared.unwrap_or(Shared::Public).entitlement())
     };
     Ok(match request {
-        Request::Compare(theirs) => {
-            Answer::Compared(standing::answering_hello(reader, ours, asker, theirs)?)
-        }
+        Request::Compare(theirs) => standing::answer(reader, ours, asker, theirs)?,
         Request::LogHeads(after) => log_heads(reader, after.as_ref()),
         Request::Logs(wanted) => Answer::Logs(logs(reader, wanted)?),
         Request::Heads(scope, after) => match ours.shelf_for(reader, asker, scope)? {
             Some(shared) => {
                 let shelf = standing::shelf(reader, ours, &shared)?;
-                heads(&shelf, after.as_ref())
+                heads(reader, &shelf, after.as_ref())?
             }
             None => Answer::Heads(Vec::new(), false),
         },
-        Request::Fetch(scope, ranges) => Answer::Batch(batch(reader, &entitled(scope)?, ranges)?),
-        Request::FetchFor(scope, interests, ranges) => {
-            let country = |header: &Header| ingest::country_of(reader, &header.centre);
-            let parts = batch(reader, &entitled(scope)?, ranges)?;
-            Answer::Batch(interests::leave_out(interests, parts, country)?)
-        }
+        Request::Fetch(fetch) => Answer::Batch(batch(reader, &entitled(&fetch.scope)?, fetch)?),
         Request::Bodies(scope, places) => bodies(reader, &entitled(scope)?, places)?,
         Request::Probe(scope, feed, positions) => {
             let end = shelf_end(reader, &entitled(scope)?, feed)?;
@@ -85,20 +78,41 @@ pub fn answer(
         Request::Attachment(scope, asked) => {
             Answer::Attachment(attachments::part(reader, &ours.centre, &entitled(scope)?, asked)?)
         }
+        Request::Descend(trie, prefixes) => {
+            let shelf = match trie {
+                Trie::Logs => Some(reader.shelf(ShelfName::Identities)),
+                Trie::Feeds(scope) => match ours.shelf_for(reader, asker, scope)? {
+                    Some(shared) => Some(standing::shelf(reader, ours, &shared)?),
+                    None => None,
+                },
+            };
+            let shelf = shelf.unwrap_or_default();
+            let below = prefixes.iter().map(|prefix| below(reader, &shelf, prefix));
+            Answer::Descent(below.collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+/// Returns what stands below a branch of a trie. A count of bytes costs no more than a look into
+/// a table; of a centre there is none.
+fn below(
+    reader: &(impl StoreRead + ?Sized),
+    shelf: &Shelf,
+    prefix: &[u8],
+) -> Result<Below, StoreError> {
+    Ok(match shelf.below(prefix) {
+        baraza_reconcile::Below::Branches(branches) => Below::Branches(branches),
+        baraza_reconcile::Below::Entries(entries) => {
+            let heads = entries.iter().map(|entry| standing::head(reader, entry));
+            Below::Heads(heads.collect::<Result<_, _>>()?)
+        }
     })
 }
 
 fn log_heads(reader: &(impl StoreRead + ?Sized), after: Option<&CentreId>) -> Answer {
     let shelf = reader.shelf(ShelfName::Identities);
-    let page = shelf.page(after.map(|centre| &centre.0), HEADS_MAX + 1);
-    let mut heads: Vec<_> = page
-        .map(|(centre, head)| LogHead {
-            centre: CentreId(*centre),
-            events: head.seq,
-            id: EventId(head.id),
-            forked: head.forked,
-        })
-        .collect();
+    let page = shelf.entries_after(after.map(|centre| &centre.0));
+    let mut heads: Vec<_> = page.take(HEADS_MAX + 1).map(standing::log_head).collect();
     let more = HEADS_MAX < heads.len();
     heads.truncate(HEADS_MAX);
     Answer::LogHeads(heads, more)
@@ -138,19 +152,17 @@ fn logs(
     Ok(logs)
 }
 
-fn heads(shelf: &Shelf, after: Option<&FeedId>) -> Answer {
-    let page = shelf.page(after.map(|feed| &feed.0), HEADS_MAX + 1);
-    let mut heads: Vec<_> = page
-        .map(|(feed, head)| HeadEntry {
-            feed: FeedId(*feed),
-            seq: head.seq,
-            id: RecordId(head.id),
-            forked: head.forked,
-        })
-        .collect();
+fn heads(
+    reader: &(impl StoreRead + ?Sized),
+    shelf: &Shelf,
+    after: Option<&FeedId>,
+) -> Result<Answer, StoreError> {
+    let page = shelf.entries_after(after.map(|feed| &feed.0)).take(HEADS_MAX + 1);
+    let heads = page.map(|entry| standing::head(reader, entry));
+    let mut heads: Vec<_> = heads.collect::<Result<_, _>>()?;
     let more = HEADS_MAX < heads.len();
     heads.truncate(HEADS_MAX);
-    Answer::Heads(heads, more)
+    Ok(Answer::Heads(heads, more))
 }
 
 /// Returns what is held of a feed, if something of it is on a shelf and may be given.
@@ -175,10 +187,11 @@ fn shelf_end(
 fn batch(
     reader: &(impl StoreRead + ?Sized),
     entitled: &Entitlement,
-    ranges: &[Wanted],
+    fetch: &Fetch,
 ) -> Result<Vec<Part>, StoreError> {
-    let (mut parts, mut left, mut checks) = (Vec::new(), BATCH_BYTES, CHECKS_MAX);
-    for (place, wanted) in ranges.iter().enumerate() {
+    let most = usize::try_from(fetch.bytes).unwrap_or(BATCH_BYTES).min(BATCH_BYTES);
+    let (mut parts, mut left, mut checks) = (Vec::new(), most, CHECKS_MAX);
+    for (place, wanted) in fetch.ranges.iter().enumerate() {
         let to = wanted.to.min(shelf_end(reader, entitled, &wanted.feed)?);
         if wanted.from == 0 || to < wanted.from {
             continue;
@@ -196,10 +209,15 @@ fn batch(
             break;
         }
         left = left.saturating_sub(bytes);
+        let records = match &fetch.interests {
+            Some(interests) => {
+                let country = |header: &Header| ingest::country_of(reader, &header.centre);
+                interests::leave_out(interests, records, country)?
+            }
+            None => records,
+        };
         if !records.is_empty() {
-            let range = u8::try_from(place).unwrap_or(u8::MAX);
-            parts
-                .push(Part { range, records: records.iter().map(SignedRecord::to_wire).collect() });
+            parts.push(Part::new(u8::try_from(place).unwrap_or(u8::MAX), &records));
         }
         if short || left == 0 || checks == 0 {
             break;

@@ -161,7 +161,7 @@ impl Ours {
 }
 
 /// A shelf that two nodes share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub enum Shared {
     /// What is for everybody.
     Public,

@@ -123,6 +123,14 @@ impl Gate {
         state.meter.defers() || state.rules.policy.unaccredited == Unaccredited::Drop
     }
 
+    /// Returns whether anything may have been left behind because of policy or quotas.
+    pub fn keeps_out(&self) -> bool {
+        let state = self.state();
+        !state.declined.is_empty()
+            || state.meter.defers()
+            || state.rules.policy.unaccredited == Unaccredited::Drop
+    }
+
     /// Says how many bytes the disk has.
     pub fn set_disk(&self, bytes: u64) {
         self.state().disk_share = Some(bytes / DISK_PART);

@@ -5,10 +5,8 @@
 //! Not here: files (`node`), what is missing (`want`).
 //! Spec: docs/PROTOCOL.md, section 6.4.
 
-use baraza_record::{Goals, Header, Kind, vocab};
+use baraza_record::{Goals, Header, Kind, SignedRecord, vocab};
 use bincode::{Decode, Encode};
-
-use crate::wire::Part;
 
 /// Most kinds, and most regions, that interests name.
 pub const INTERESTS_MAX: usize = 64;
@@ -58,7 +56,7 @@ impl Interests {
     }
 }
 
-/// Takes the bodies out of an answer that do not fit the interests of whoever asked.
+/// Takes the bodies out of a range of records that do not fit the interests of whoever asked.
 ///
 /// `country` returns what the log of a record's centre states.
 ///
@@ -67,25 +65,18 @@ impl Interests {
 /// Those of `country`.
 pub(crate) fn leave_out<E>(
     interests: &Interests,
-    mut parts: Vec<Part>,
+    records: Vec<SignedRecord>,
     country: impl Fn(&Header) -> Result<Option<[u8; 2]>, E>,
-) -> Result<Vec<Part>, E> {
-    for part in &mut parts {
-        let mut of_part = None;
-        for record in &mut part.records {
-            // What we hold decodes; if not, whoever asked finds out.
-            let Ok(header) = Header::decode(&record.header) else { continue };
-            // All records of a part are of one centre.
-            let country = match of_part {
-                Some(known) => known,
-                None => *of_part.insert(country(&header)?),
-            };
-            if !interests.want(&header, || country) {
-                record.payload = None;
-            }
-        }
-    }
-    Ok(parts)
+) -> Result<Vec<SignedRecord>, E> {
+    // All records of a range are of one centre.
+    let Some(first) = records.first() else { return Ok(records) };
+    let country = country(first.header())?;
+    let wanted = |record: &SignedRecord| interests.want(record.header(), || country);
+    let left = records.into_iter().map(|record| match wanted(&record) {
+        true => record,
+        false => record.without_payload(),
+    });
+    Ok(left.collect())
 }
 
 #[cfg(test)]
@@ -93,7 +84,7 @@ mod tests {
     use super::*;
     use crate::{
         conformance::Author,
-        wire::{Request, Scope},
+        wire::{Fetch, Request, Scope},
     };
 
     #[test]
@@ -134,7 +125,8 @@ mod tests {
         let ask = |kinds: usize| {
             let kinds = vec![Kind::LESSON; kinds];
             let interests = Interests { kinds, ..Interests::default() };
-            Request::FetchFor(Scope::Public, interests, Vec::new()).encode()
+            let (scope, interests) = (Scope::Public, Some(interests));
+            Request::Fetch(Fetch { scope, ranges: Vec::new(), bytes: 0, interests }).encode()
         };
         assert!(Request::decode(&ask(INTERESTS_MAX)).is_ok());
         assert!(Request::decode(&ask(INTERESTS_MAX + 1)).is_err());

@@ -6,7 +6,11 @@
 use baraza_record::{CentreId, PublicKey, Timestamp, codec};
 use bincode::{Decode, Encode};
 
-use crate::{net::Peer, wire::ADDRESSES_MAX};
+use crate::{
+    entitle::Shared,
+    net::Peer,
+    wire::{ADDRESSES_MAX, Cursor},
+};
 
 /// Most peers in the book. The ones not reached for longest make room.
 pub const BOOK_MAX: usize = 1_000;
@@ -32,6 +36,21 @@ pub struct PeerEntry {
     pub agreed_ms: Option<Timestamp>,
     /// Failed dials since it was last connected.
     pub failures: u32,
+    /// How far we have followed what moves there.
+    pub seen: Option<Seen>,
+}
+
+/// How far a peer was followed: all that it held then was taken, or is declined.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Seen {
+    /// Epoch of our own store: what was taken may be gone in another one.
+    pub epoch: u64,
+    /// Where it stood.
+    pub cursor: Cursor,
+    /// Shelves for which that holds.
+    pub shelves: Vec<Shared>,
+    /// When the shelves were last compared without relying on what moved.
+    pub walked_ms: Timestamp,
 }
 
 impl PeerEntry {

@@ -7,15 +7,14 @@
 
 use baraza_identity::SignedEvent;
 use baraza_record::{
-    ANCHOR_HEADERS_MAX, HeaderError, RecordError, SignedRecord, VerifiedRecord, WireRecord,
-    attachment::VerifiedPart, codec::DecodeError,
+    ANCHOR_HEADERS_MAX, RecordError, SignedRecord, VerifiedRecord, attachment::VerifiedPart,
 };
 
 use crate::{
     ingest::Rejection,
     net::NetEvent,
     service::Input,
-    wire::{Answer, BRANCHES_MAX, Gossip, RANGES_MAX, Request},
+    wire::{Answer, Gossip, Request, expand_whole},
 };
 
 /// An answer whose records are verified.
@@ -51,9 +50,12 @@ pub fn screen(event: NetEvent) -> Input {
             Input::Answer { peer, request, answer: screen_answer(&bytes) }
         }
         NetEvent::Request { peer, bytes, .. } => match Request::decode(&bytes) {
-            Ok(Request::Compare(hello)) => Input::Heard { peer, hello },
+            Ok(Request::Compare(question)) => Input::Heard { peer, question },
             _ => Input::Net(NetEvent::Found { peer, addresses: Vec::new(), local: false }),
         },
+        NetEvent::Salvaged { peer, bytes, .. } => {
+            Input::Salvaged { peer, ranges: screen_salvage(&bytes) }
+        }
         other => Input::Net(other),
     }
 }
@@ -75,19 +77,18 @@ fn screen_gossip(bytes: &[u8]) -> Result<Gossiped, Rejection> {
 
 fn screen_answer(bytes: &[u8]) -> Result<Screened, Rejection> {
     Ok(match Answer::decode(bytes)? {
-        // Each part costs a signature check: their number is checked first.
-        Answer::Batch(parts) if RANGES_MAX < parts.len() => {
-            return Err(too_many(parts.len(), RANGES_MAX));
-        }
-        Answer::Evidence(branches) if BRANCHES_MAX < branches.len() => {
-            return Err(too_many(branches.len(), BRANCHES_MAX));
-        }
         Answer::Batch(parts) => {
-            let verified = parts.into_iter().map(|part| Ok((part.range, verify(part.records)?)));
+            let verified = parts.into_iter().map(|part| {
+                within(part.records.len())?;
+                Ok((part.range, verify(part.into_records()?)?))
+            });
             Screened::Batch(verified.collect::<Result<_, Rejection>>()?)
         }
         Answer::Evidence(branches) => {
-            let verified = branches.into_iter().map(verify);
+            let verified = branches.into_iter().map(|branch| {
+                within(branch.len())?;
+                verify(expand_whole(branch)?)
+            });
             Screened::Evidence(verified.collect::<Result<_, Rejection>>()?)
         }
         Answer::Attachment(part) => {
@@ -98,26 +99,19 @@ fn screen_answer(bytes: &[u8]) -> Result<Screened, Rejection> {
     })
 }
 
-fn too_many(length: usize, limit: usize) -> Rejection {
-    DecodeError::TooLong { bytes: length, limit }.into()
+/// Verifies what came of an answer that broke off; what is not authentic is nobody's fault here,
+/// since whoever asked will hear the rest from somebody.
+fn screen_salvage(bytes: &[u8]) -> Vec<Vec<VerifiedRecord>> {
+    let ranges = Answer::salvage(bytes).into_iter();
+    ranges.map_while(|records| VerifiedRecord::verify_range(records).ok()).collect()
 }
 
-/// Verifies a range. Of one that goes on in a newer version of records, what stands before
+/// Verifies a range. Of one that goes on in a `newer` version of records, what stands before
 /// is kept as far as a signature of its own covers it: perhaps nothing.
-fn verify(records: Vec<WireRecord>) -> Result<Vec<VerifiedRecord>, Rejection> {
-    let headers = records.len();
-    if ANCHOR_HEADERS_MAX < headers {
-        return Err(RecordError::RangeLength { headers }.into());
-    }
-    let mut signed = Vec::with_capacity(headers);
-    for record in records {
-        match SignedRecord::from_wire(record) {
-            Ok(record) => signed.push(record),
-            Err(RecordError::Header(HeaderError::UnknownVersion { .. })) => break,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if signed.len() < headers {
+fn verify(
+    (mut signed, newer): (Vec<SignedRecord>, bool),
+) -> Result<Vec<VerifiedRecord>, Rejection> {
+    if newer {
         while signed.last().is_some_and(|last| last.verify_own_signature().is_err()) {
             signed.pop();
         }
@@ -126,4 +120,12 @@ fn verify(records: Vec<WireRecord>) -> Result<Vec<VerifiedRecord>, Rejection> {
         }
     }
     Ok(VerifiedRecord::verify_range(signed)?)
+}
+
+/// Checks the length of a range before its records are looked at.
+fn within(headers: usize) -> Result<(), Rejection> {
+    match ANCHOR_HEADERS_MAX < headers {
+        true => Err(RecordError::RangeLength { headers }.into()),
+        false => Ok(()),
+    }
 }

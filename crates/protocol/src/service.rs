@@ -26,7 +26,7 @@ use std::{
 };
 
 use baraza_identity::Log;
-use baraza_record::{CentreId, FeedId, NetworkId, SecretKey, Timestamp};
+use baraza_record::{CentreId, FeedId, NetworkId, SecretKey, Timestamp, VerifiedRecord};
 
 use crate::{
     command::{Command, Refusal, Reply, SeenNetwork},
@@ -39,7 +39,7 @@ use crate::{
     screen::{Gossiped, Screened},
     session::{Claims, Session},
     store::{FeedHead, Store, StoreError},
-    wire::Hello,
+    wire::Compare,
 };
 
 use attachments::Attachments;
@@ -87,8 +87,15 @@ pub enum Input {
     Heard {
         /// Who.
         peer: Peer,
-        /// What it holds.
-        hello: Hello,
+        /// What it asks.
+        question: Compare,
+    },
+    /// What had come of an answer when it broke off.
+    Salvaged {
+        /// From whom.
+        peer: Peer,
+        /// Verified ranges.
+        ranges: Vec<Vec<VerifiedRecord>>,
     },
     /// A gossiped message; its record, if it has one, is verified.
     Gossip {
@@ -218,7 +225,8 @@ impl<S: Store> Service<S> {
         self.now = now;
         let done = match input {
             Input::Net(event) => self.network(event),
-            Input::Heard { peer, hello } => self.heard(peer, hello),
+            Input::Heard { peer, question } => self.heard(peer, &question),
+            Input::Salvaged { peer, ranges } => self.salvaged(peer, &ranges),
             Input::Gossip { peer, token, heard } => self.gossip(peer, token, heard),
             Input::Answer { peer, request, answer }
                 if self.attachments.fetcher.awaits(&peer, request) =>
@@ -252,7 +260,9 @@ impl<S: Store> Service<S> {
         if let Err(error) = &result {
             self.store_failed(error);
             self.fail_effects();
-        } else if let Err(error) = self.sweep().and_then(|()| self.follow_lists()) {
+        } else if let Err(error) =
+            self.step_committed().and_then(|()| self.sweep()).and_then(|()| self.follow_lists())
+        {
             // What was promised is durable; what is not erased is tried again at the next start.
             self.store_failed(&error);
         }

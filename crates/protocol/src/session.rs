@@ -3,8 +3,12 @@
 //! ```text
 //! compare --equal, nothing wanted--> done
 //!    |
-//!    +-> identity logs -> heads, probes -> records -> evidence -> bodies -> compare -> done
+//!    +-> what moved, or branches of the tries, or pages of heads
+//!           -> identity logs -> probes -> records -> evidence -> bodies -> done
 //! ```
+//!
+//! If both held the same once all that the peer named is here, that is the end; otherwise they
+//! are compared once more.
 //!
 //! Every shelf that both share is walked in this way, side by side. A peer is told nothing of
 //! a feed that is not on a shelf it shares: such a feed counts as not held.
@@ -16,12 +20,17 @@
 
 mod claims;
 mod entry;
+mod pace;
 mod plan;
+mod progress;
 mod records;
 mod settled;
 mod take;
+mod walk;
 
-pub use claims::{CLAIM_MS, Claims};
+pub use claims::{CLAIM_MAX_MS, CLAIM_MS, Claims};
+pub use pace::{BATCH_MIN, BATCH_START};
+pub use progress::{Lacking, Progress};
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -35,11 +44,15 @@ use crate::{
     gate::Gate,
     ingest::IngestError,
     net::{Peer, RequestId},
+    peers::Seen,
     screen::Screened,
     standing::Standing,
     store::{FeedState, Place, Store, StoreError},
     wire::{Hello, LogHead, Request, Wanted},
 };
+
+use pace::Pace;
+use walk::Tree;
 
 /// Requests under way at once: enough to hide the delay of a satellite link behind one batch.
 pub const WINDOW: usize = 4;
@@ -94,27 +107,48 @@ pub struct Gains {
     pub identities: u64,
 }
 
+/// What is known of a peer when a session with it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The centre that it was proved to belong to.
+    pub centre: Option<CentreId>,
+    /// Shelves that it proved to share.
+    pub shared: Vec<Shared>,
+    /// How far it was followed; not used for what must be compared anew.
+    pub seen: Option<Seen>,
+    /// How both sides stood when an earlier session found nothing more to get: if that is still
+    /// so, this one only compares.
+    pub tried: Option<Standing>,
+    /// Whether to ask whom it knows.
+    pub ask_peers: bool,
+}
+
 /// One catch-up. After each call, send what [`poll_request`](Self::poll_request) gives.
 #[derive(Debug)]
 pub struct Session {
     peer: Peer,
     ours: Arc<Ours>,
-    /// Centre that the peer is known to belong to, from earlier.
-    known: Option<CentreId>,
+    known: Known,
     tasks: Tasks,
     outbox: VecDeque<(RequestId, Request)>,
     asked: BTreeMap<RequestId, Asked>,
+    asked_at: BTreeMap<RequestId, Timestamp>,
     arrived: BTreeMap<RequestId, Screened>,
     window: usize,
+    pace: Pace,
     busy_left: u32,
     retries_left: u32,
     requests_left: u32,
     heads_left: usize,
-    batch_records: u64,
     gains: Gains,
+    bytes_done: u64,
     theirs: Option<Hello>,
-    /// How both sides stood when an earlier session left nothing to try.
-    tried: Option<Standing>,
+    /// How far the peer is followed if nothing is left behind.
+    follows: Option<Seen>,
+    /// Whether something was left behind that the peer had and that we would take.
+    incomplete: bool,
+    /// Whether something came that is not committed yet.
+    uncommitted: bool,
     /// Shelves that the peer proved to share.
     shared: Vec<Shared>,
     /// Shelves of which the heads were asked for.
@@ -147,6 +181,7 @@ struct Tasks {
     log_heads: Option<Option<CentreId>>,
     logs: VecDeque<LogHead>,
     heads: VecDeque<(Shared, Option<FeedId>)>,
+    branches_of: VecDeque<(Tree, Vec<u8>)>,
     peers: bool,
     probes: BTreeMap<FeedId, Span>,
     /// Branches that their author's log names, where ours is another one.
@@ -171,6 +206,7 @@ enum Asked {
     LogHeads(Option<CentreId>),
     Logs(Vec<LogHead>),
     Heads(Shared, Option<FeedId>),
+    Descend(Tree, Vec<Vec<u8>>),
     Fetch(Vec<Wanted>),
     Bodies(Vec<Place>),
     Probe(FeedId, Span, Vec<Seq>),
@@ -192,17 +228,8 @@ pub enum Learnt {
 }
 
 impl Session {
-    /// Starts a session of the node `ours` with `peer`, which is `known` to be of a centre.
-    ///
-    /// `tried` is how both sides stood when an earlier session found nothing more to get: if
-    /// that is still so, this one only compares.
-    pub fn new(
-        peer: Peer,
-        ours: Arc<Ours>,
-        known: Option<CentreId>,
-        tried: Option<Standing>,
-        now: Timestamp,
-    ) -> Self {
+    /// Starts a session of the node `ours` with `peer`.
+    pub fn new(peer: Peer, ours: Arc<Ours>, known: Known, now: Timestamp) -> Self {
         let tasks = Tasks { compare: true, ..Tasks::default() };
         Self {
             peer,
@@ -211,16 +238,20 @@ impl Session {
             tasks,
             outbox: VecDeque::new(),
             asked: BTreeMap::new(),
+            asked_at: BTreeMap::new(),
             arrived: BTreeMap::new(),
             window: WINDOW,
+            pace: Pace::new(now),
             busy_left: BUSY_MAX,
             retries_left: RETRIES_MAX,
             requests_left: REQUESTS_MAX,
             heads_left: HEADS_TOTAL_MAX,
-            batch_records: plan::BATCH_RECORDS_START,
             gains: Gains::default(),
+            bytes_done: 0,
             theirs: None,
-            tried,
+            follows: None,
+            incomplete: false,
+            uncommitted: false,
             shared: Vec::new(),
             walked: BTreeSet::new(),
             listed: BTreeMap::new(),
@@ -253,6 +284,18 @@ impl Session {
     /// Returns what it has brought so far.
     pub fn gains(&self) -> Gains {
         self.gains
+    }
+
+    /// Returns how far the peer is followed now; none if something was left behind.
+    pub fn follows(&self) -> Option<&Seen> {
+        let whole = !self.incomplete;
+        let ended = matches!(self.outcome, Some(Outcome::Agreed | Outcome::Differ));
+        self.follows.as_ref().filter(|_| whole && ended && !self.skipped)
+    }
+
+    /// Notes that all that came so far was committed. Returns whether the session may go on now.
+    pub fn committed(&mut self) -> bool {
+        std::mem::take(&mut self.uncommitted) && self.outcome.is_none()
     }
 
     /// Returns the peer's last hello.
@@ -293,6 +336,10 @@ impl Session {
         }
         self.retries_left = RETRIES_MAX;
         self.window = (self.window + 1).min(WINDOW);
+        if let (Some(asked), Screened::Batch(parts)) = (self.asked_at.remove(&request), &answer) {
+            let bytes = parts.iter().map(|(_, part)| records::size(part) as u64).sum();
+            self.pace.answered(asked, now, bytes);
+        }
         self.arrived.insert(request, answer);
         self.take_arrived(store, now)
     }
@@ -316,6 +363,7 @@ impl Session {
         }
         self.retries_left -= 1;
         self.window = 1;
+        self.pace.slow_down();
         self.put_back(asked);
         self.take_arrived(store, now)
     }
@@ -366,6 +414,7 @@ impl Session {
         }
         self.busy_left -= 1;
         self.window = (self.window / 2).max(1);
+        self.pace.slow_down();
         self.put_back(asked);
     }
 

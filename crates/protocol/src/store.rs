@@ -241,6 +241,10 @@ pub trait StoreRead: Send + Sync {
     /// Returns the highest change number.
     fn last_change(&self) -> u64;
 
+    /// Returns the highest number of a move of a head on a shelf: what moved after it is what
+    /// [`Shelf::changed`] gives. Numbers count up within an epoch.
+    fn last_move(&self) -> u64;
+
     /// Returns what is held of a feed.
     fn feed(&self, feed: &FeedId) -> Result<Option<FeedState>, StoreError>;
 

@@ -5,6 +5,13 @@
 //! Not here: framing and compression (`baraza-network`), the order of messages (`session`).
 //! Spec: docs/PROTOCOL.md, section 6.
 
+mod batch;
+mod compare;
+
+pub(crate) use batch::expand_whole;
+pub use batch::{Part, Records};
+pub use compare::{Below, Compare, Cursor, Differs, Hello, News, Trie};
+
 use baraza_record::{
     CentreId, EventId, FeedId, Payload, RecordId, Seq, WireRecord, attachment,
     codec::{self, DecodeError},
@@ -23,6 +30,13 @@ pub const HEADS_MAX: usize = 1_000;
 
 /// Most ranges in one request: they fill its 16 KiB to a third.
 pub const RANGES_MAX: usize = 64;
+
+/// Most branches of a trie that are asked for at once: their answer takes 80 KB at most.
+pub const PREFIXES_MAX: usize = 64;
+
+/// Most heads that a comparison names as news; of more none are named, and the trie is gone
+/// through.
+pub const NEWS_MAX: usize = 1_000;
 
 /// Most bodies asked for at once.
 pub const BODIES_MAX: usize = 64;
@@ -47,23 +61,6 @@ pub const NETWORKS_MAX: usize = 16;
 
 /// Bytes of records after which a batch ends (256 KiB).
 pub const BATCH_BYTES: usize = 256 * 1_024;
-
-/// What a node is and holds: sent with every comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Hello {
-    /// The centre that the sender's node key belongs to.
-    pub centre: CentreId,
-    /// Root over the identity logs.
-    pub identities: [u8; 32],
-    /// Root over the public feeds.
-    pub public: [u8; 32],
-    /// Networks of the sender, each with the root over its feeds, which of a closed network
-    /// is sealed.
-    pub networks: Vec<(NetworkTag, [u8; 32])>,
-    /// Root over the feeds for named centres, among them both; if the receiver's node is
-    /// known to belong to its centre.
-    pub centres: Option<[u8; 32]>,
-}
 
 /// Which shelf a request is about, and the proof that the asker may see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -118,6 +115,8 @@ pub struct HeadEntry {
     pub id: RecordId,
     /// Whether it is known to fork right after.
     pub forked: bool,
+    /// About how many bytes its records take: a hint for plans.
+    pub bytes: u64,
 }
 
 /// Records that are asked for.
@@ -135,15 +134,15 @@ pub struct Wanted {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Request {
     /// Are we equal?
-    Compare(Hello),
+    Compare(Compare),
     /// Which identity logs are there, after this centre?
     LogHeads(Option<CentreId>),
     /// The logs of these centres.
     Logs(Vec<LogWanted>),
     /// Which feeds are there, after this one?
     Heads(Scope, Option<FeedId>),
-    /// Records of these ranges, in this order, as many as fit.
-    Fetch(Scope, Vec<Wanted>),
+    /// Records of ranges.
+    Fetch(Fetch),
     /// Bodies of the records at these places.
     Bodies(Scope, Vec<(FeedId, Seq)>),
     /// Ids of the records of a feed at these positions.
@@ -152,20 +151,23 @@ pub enum Request {
     Evidence(Scope, FeedId),
     /// Whom do you know?
     Peers,
-    /// As [`Request::Fetch`], and without the bodies that do not fit.
-    FetchFor(Scope, Interests, Vec<Wanted>),
+    /// What stands below these branches, each named by its digits?
+    Descend(Trie, Vec<Vec<u8>>),
     /// A part of a file that a record lists.
     Attachment(Scope, Asked),
 }
 
-/// Records of one range that was asked for.
+/// Which records are asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Part {
-    /// Which of the ranges asked for, from 0.
-    pub range: u8,
-    /// Records in order, from the first asked for, without a gap; the signature of the last is
-    /// valid. They go on behind the range if the first such signature is found only there.
-    pub records: Vec<WireRecord>,
+pub struct Fetch {
+    /// Of which shelf.
+    pub scope: Scope,
+    /// Ranges, in this order, as many as fit.
+    pub ranges: Vec<Wanted>,
+    /// Bytes after which the answer ends, if that is less than [`BATCH_BYTES`].
+    pub bytes: u32,
+    /// Only the bodies that fit are sent, if given.
+    pub interests: Option<Interests>,
 }
 
 /// A peer that the answering one knows.
@@ -184,15 +186,15 @@ pub enum Answer {
     Busy,
     /// The question was not understood.
     Unknown,
-    /// To [`Request::Compare`].
-    Compared(Hello),
+    /// To [`Request::Compare`]: we differ.
+    Differs(Box<Differs>),
     /// To [`Request::LogHeads`]; more follow after the last if the flag is set.
     LogHeads(Vec<LogHead>, bool),
     /// To [`Request::Logs`]: the first of the logs that are held and fit.
     Logs(Vec<LogPart>),
     /// To [`Request::Heads`]; more follow after the last if the flag is set.
     Heads(Vec<HeadEntry>, bool),
-    /// To [`Request::Fetch`] and [`Request::FetchFor`]: ranges of which nothing is held are left out.
+    /// To [`Request::Fetch`]: ranges of which nothing is held are left out.
     Batch(Vec<Part>),
     /// To [`Request::Bodies`], in the order asked; `None` if not held.
     Bodies(Vec<Option<Payload>>),
@@ -202,6 +204,10 @@ pub enum Answer {
     Evidence(Vec<Vec<WireRecord>>),
     /// To [`Request::Peers`].
     Peers(Vec<KnownPeer>),
+    /// To [`Request::Compare`]: we hold the same.
+    Same(Cursor),
+    /// To [`Request::Descend`], in the order asked.
+    Descent(Vec<Below>),
     /// To [`Request::Attachment`]; `None` if it is not held.
     Attachment(Option<attachment::Part>),
 }
@@ -220,13 +226,15 @@ impl Request {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let request: Self = codec::decode(bytes, REQUEST_BYTES_MAX)?;
         let (length, limit) = match &request {
-            Self::Compare(hello) => (hello.networks.len(), NETWORKS_MAX),
+            Self::Compare(compare) => (compare.networks.len(), NETWORKS_MAX),
             Self::Logs(wanted) => (wanted.len(), LOGS_MAX),
-            Self::Fetch(_, ranges) => (ranges.len(), RANGES_MAX),
-            Self::FetchFor(_, interests, _) if INTERESTS_MAX < interests.longest() => {
+            Self::Fetch(Fetch { interests: Some(interests), .. })
+                if INTERESTS_MAX < interests.longest() =>
+            {
                 (interests.longest(), INTERESTS_MAX)
             }
-            Self::FetchFor(_, _, ranges) => (ranges.len(), RANGES_MAX),
+            Self::Fetch(fetch) => (fetch.ranges.len(), RANGES_MAX),
+            Self::Descend(_, prefixes) => (prefixes.len(), PREFIXES_MAX),
             Self::Bodies(_, places) => (places.len(), BODIES_MAX),
             Self::Probe(_, _, positions) => (positions.len(), PROBE_MAX),
             Self::Attachment(_, asked) => (asked.count.into(), COUNT_MAX.into()),
@@ -252,11 +260,16 @@ impl Answer {
     /// [`DecodeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let answer: Self = codec::decode(bytes, ANSWER_BYTES_MAX)?;
-        match &answer {
-            Self::Compared(Hello { networks, .. }) if NETWORKS_MAX < networks.len() => {
-                Err(DecodeError::TooLong { bytes: networks.len(), limit: NETWORKS_MAX })
-            }
-            _ => Ok(answer),
+        let (length, limit) = match &answer {
+            Self::Differs(differs) => (differs.hello.networks.len(), NETWORKS_MAX),
+            // Each part costs a signature check, and so does each branch.
+            Self::Batch(parts) => (parts.len(), RANGES_MAX),
+            Self::Evidence(branches) => (branches.len(), BRANCHES_MAX),
+            _ => (0, 0),
+        };
+        match limit < length {
+            true => Err(DecodeError::TooLong { bytes: length, limit }),
+            false => Ok(answer),
         }
     }
 }

@@ -7,5 +7,7 @@
 //! Spec: docs/PROTOCOL.md, section 6.
 
 mod shelf;
+mod trie;
 
-pub use shelf::{Head, Id, Shelf};
+pub use shelf::{Below, Head, Id, LISTED_MAX, Shelf};
+pub use trie::Entry;

@@ -79,6 +79,15 @@ pub fn decode<T: Decode<()> + Encode>(bytes: &[u8], limit: usize) -> Result<T, D
     Ok(value)
 }
 
+/// Decodes the value at the beginning of bytes that may break off behind it; returns what follows.
+///
+/// `None` if there is no whole value, or not in its one encoding.
+pub fn decode_first<T: Decode<()> + Encode>(bytes: &[u8]) -> Option<(T, &[u8])> {
+    let (value, used) = bincode::decode_from_slice::<T, _>(bytes, bounded()).ok()?;
+    let (own, rest) = bytes.split_at_checked(used)?;
+    (encode(&value) == own).then_some((value, rest))
+}
+
 fn bounded() -> Configuration<LittleEndian, Varint, Limit<DECODE_BYTES_MAX>> {
     standard().with_limit::<DECODE_BYTES_MAX>()
 }

@@ -120,6 +120,18 @@ impl Header {
         Ok(header)
     }
 
+    /// Checks the structure of the header and encodes it.
+    pub(crate) fn encode_checked(&self) -> Result<Vec<u8>, HeaderError> {
+        self.validate()?;
+        let bytes = self.encode();
+        match HEADER_BYTES_MAX < bytes.len() {
+            true => {
+                Err(DecodeError::TooLong { bytes: bytes.len(), limit: HEADER_BYTES_MAX }.into())
+            }
+            false => Ok(bytes),
+        }
+    }
+
     /// Returns the id of the feed that the header belongs to.
     pub fn feed(&self) -> FeedId {
         hash::feed_id(&self.centre, &self.signer, &self.audience)

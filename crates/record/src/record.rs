@@ -94,6 +94,12 @@ pub enum RecordError {
         /// Position of the later one.
         seq: Seq,
     },
+    /// A range in compact form leaves out what cannot be derived.
+    #[error("record at position {seq} does not say what it follows or under which identity event")]
+    Unlinked {
+        /// Position of the record.
+        seq: Seq,
+    },
     /// A range is empty or longer than one signature may cover.
     #[error("a range of {headers} headers, allowed are 1 to {ANCHOR_HEADERS_MAX}")]
     RangeLength {
@@ -133,6 +139,21 @@ impl SignedRecord {
         let header = Header::decode(&wire.header)?;
         let id = hash::record_id(&wire.header);
         let WireRecord { header: header_bytes, signature, payload } = wire;
+        Ok(Self { id, header, header_bytes, signature, payload })
+    }
+
+    /// Puts a record together again from a header that was taken apart.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Header`].
+    pub(crate) fn rebuild(
+        header: Header,
+        signature: Option<Signature>,
+        payload: Option<Payload>,
+    ) -> Result<Self, RecordError> {
+        let header_bytes = header.encode_checked()?;
+        let id = hash::record_id(&header_bytes);
         Ok(Self { id, header, header_bytes, signature, payload })
     }
 

@@ -183,6 +183,8 @@ impl Drop for Closing {
 /// Returns the row of a feed.
 pub(crate) fn encode_feed(feed: &Feed) -> Vec<u8> {
     let mut row = feed.number.to_be_bytes().to_vec();
+    row.extend(feed.moved.to_be_bytes());
+    row.extend(feed.bytes.to_be_bytes());
     if let Some(FeedState { centre, signer, audience, chain, shelf, fork }) = &feed.state {
         let heads = ((chain.seq, chain.id), (shelf.seq, shelf.id));
         row.extend(codec::encode(&(*centre, *signer, audience.clone(), heads, *fork)));
@@ -194,27 +196,35 @@ type FeedRow = (CentreId, PublicKey, Audience, ((Seq, RecordId), (Seq, RecordId)
 
 fn decode_feed(row: &[u8]) -> Option<Feed> {
     let (number, state) = row.split_first_chunk::<4>()?;
-    let number = u32::from_be_bytes(*number);
+    let (moved, state) = state.split_first_chunk::<8>()?;
+    let (bytes, state) = state.split_first_chunk::<8>()?;
+    let (moved, bytes) = (u64::from_be_bytes(*moved), u64::from_be_bytes(*bytes));
+    let feed = Feed { moved, bytes, ..Feed::new(u32::from_be_bytes(*number)) };
     if state.is_empty() {
-        return Some(Feed { number, state: None });
+        return Some(feed);
     }
     let (centre, signer, audience, (chain, shelf), fork) =
         codec::decode::<FeedRow>(state, FEED_BYTES_MAX).ok()?;
     let head = |(seq, id)| FeedHead { seq, id };
     let (chain, shelf) = (head(chain), head(shelf));
-    Some(Feed { number, state: Some(FeedState { centre, signer, audience, chain, shelf, fork }) })
+    let state = FeedState { centre, signer, audience, chain, shelf, fork };
+    Some(Feed { state: Some(state), ..feed })
 }
 
 /// Returns the row of the head of an identity log.
-pub(crate) fn encode_head(head: &Head) -> Vec<u8> {
-    [&head.seq.to_be_bytes(), head.id.as_slice(), &[u8::from(head.forked)]].concat()
+pub(crate) fn encode_head(head: &Head, moved: u64) -> Vec<u8> {
+    let forked = [u8::from(head.forked)];
+    [&head.seq.to_be_bytes(), head.id.as_slice(), &forked, &moved.to_be_bytes()].concat()
 }
 
-fn decode_head(row: &[u8]) -> Option<Head> {
+/// Reads the head of an identity log, with the number of its last move.
+pub(crate) fn decode_head(row: &[u8]) -> Option<(Head, u64)> {
     let (seq, rest) = row.split_first_chunk::<8>()?;
-    let (id, forked) = rest.split_first_chunk::<32>()?;
+    let (id, rest) = rest.split_first_chunk::<32>()?;
+    let ([forked], moved) = rest.split_first_chunk::<1>()?;
+    let moved = u64::from_be_bytes(moved.try_into().ok()?);
     let seq = u64::from_be_bytes(*seq);
-    Some(Head { seq, id: *id, forked: matches!(forked, [1]) })
+    Some((Head { seq, id: *id, forked: *forked == 1 }, moved))
 }
 
 fn try_open(path: &Path) -> Result<Opened, Refusal> {
@@ -277,7 +287,7 @@ fn load_feeds(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
         }
         if let Some(state) = &feed.state {
             tables.counts.feeds += 1;
-            tables.set_head(ShelfName::of(&state.audience), id.0, state.head());
+            tables.set_head(ShelfName::of(&state.audience), id.0, state.head(), feed.moved);
         }
         tables.feeds.set(id, feed);
     }
@@ -288,10 +298,11 @@ fn load_identities(index: &Db, tables: &mut Tables) -> Result<(), StoreError> {
     let mut shelf = baraza_reconcile::Shelf::default();
     for row in index.scan_prefix([keys::IDENTITY_HEADS]) {
         let (key, row) = row.map_err(fault::io("reading the index"))?;
-        let (centre, head) = keys::parse_centre(&key)
+        let (centre, (head, moved)) = keys::parse_centre(&key)
             .zip(decode_head(&row))
             .ok_or_else(|| fault::damaged("index row of the head of an identity log"))?;
-        shelf.set(centre.0, head);
+        shelf.set(centre.0, head, moved);
+        tables.last_move = tables.last_move.max(moved);
     }
     for row in index.scan_prefix([keys::IDENTITIES]) {
         let (key, _) = row.map_err(fault::io("reading the index"))?;

@@ -140,6 +140,7 @@ impl LedgerStore {
         tables.counts.ledger_bytes = segments.list()?.iter().map(|(_, bytes)| bytes).sum();
         if !in_order {
             tables.last_change += LOST_CHANGES_MAX;
+            tables.last_move += LOST_CHANGES_MAX;
         }
         let mut closing = Closing::new(index.clone());
         // Until everything is in place, whatever ends this is not an orderly close.

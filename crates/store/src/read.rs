@@ -19,7 +19,7 @@ use crate::{
     ledger::{Layer, Ledger},
     slot::{self, ROW_SLOTS, Slot},
     staging::Staging,
-    tables::IdRange,
+    tables::{Feed, IdRange},
 };
 
 /// Records whose ids share their first 8 bytes that `find` looks behind: by chance there is none.
@@ -35,11 +35,13 @@ impl<L: Layer> StoreRead for Ledger<L> {
         staged.unwrap_or_else(|| self.shared.tables().last_change)
     }
 
+    fn last_move(&self) -> u64 {
+        let staged = self.layer.staged().map(|staged| staged.last_move);
+        staged.unwrap_or_else(|| self.shared.tables().last_move)
+    }
+
     fn feed(&self, feed: &FeedId) -> Result<Option<FeedState>, StoreError> {
-        if let Some(staged) = self.layer.staged().and_then(|staged| staged.feeds.get(feed)) {
-            return Ok(staged.state.clone());
-        }
-        Ok(self.shared.tables().feeds.rows.get(feed).and_then(|feed| feed.state.clone()))
+        Ok(self.feed_row(feed).and_then(|feed| feed.state))
     }
 
     fn feeds(&self, after: Option<FeedId>, count: usize) -> Result<Vec<FeedId>, StoreError> {
@@ -120,16 +122,9 @@ impl<L: Layer> StoreRead for Ledger<L> {
     }
 
     fn feed_bytes(&self, feed: &FeedId) -> Result<u64, StoreError> {
-        let start = Place { feed: *feed, seq: 1, branch: Branch::Main };
-        let Some(start) = self.spot(&start) else { return Ok(0) };
-        let (mut bytes, mut first) = (0_u64, 0);
-        while let Some(row) = self.row(&keys::slots(Spot { seq: first, ..start }))? {
-            let slots = slot::all(&row, first)?.into_iter();
-            bytes += slots.map(|(_, slot)| slot.record_bytes() as u64).sum::<u64>();
-            let Some(next) = first.checked_add(ROW_SLOTS) else { break };
-            first = next;
-        }
-        Ok(bytes)
+        let staged = self.layer.staged().and_then(|staged| staged.bytes.get(feed));
+        let counted = self.feed_row(feed).map_or(0, |feed| feed.bytes);
+        Ok(counted + staged.copied().unwrap_or_default())
     }
 
     fn find(&self, digits: &str, count: usize) -> Result<Vec<(RecordId, Place)>, StoreError> {
@@ -220,8 +215,8 @@ impl<L: Layer> StoreRead for Ledger<L> {
             shelf.page(after.as_ref(), count).map(|(id, _)| CentreId(*id)).collect();
         if let Some(staged) = self.layer.staged() {
             let ours = staged.heads.iter().filter(|(name, ..)| *name == ShelfName::Identities);
-            let new = ours.filter(|(_, id, _)| after.is_none_or(|after| after < *id));
-            found.extend(new.map(|(_, id, _)| CentreId(*id)));
+            let new = ours.filter(|(_, id, ..)| after.is_none_or(|after| after < *id));
+            found.extend(new.map(|(_, id, ..)| CentreId(*id)));
             found.sort_unstable();
             found.dedup();
             found.truncate(count);
@@ -281,6 +276,12 @@ impl<L: Layer> StoreRead for Ledger<L> {
 }
 
 impl<L: Layer> Ledger<L> {
+    /// Returns what the store knows of a feed.
+    pub(crate) fn feed_row(&self, feed: &FeedId) -> Option<Feed> {
+        let staged = self.layer.staged().and_then(|staged| staged.feeds.get(feed)).cloned();
+        staged.or_else(|| self.shared.tables().feeds.rows.get(feed).cloned())
+    }
+
     fn places(&self, found: Vec<(u64, Spot)>) -> Result<Vec<(u64, Place)>, StoreError> {
         // A page is mostly of few feeds.
         let mut known: BTreeMap<u32, FeedId> = BTreeMap::new();

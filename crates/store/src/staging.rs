@@ -38,8 +38,10 @@ pub(crate) struct Staging {
     pub(crate) feeds: BTreeMap<FeedId, Feed>,
     /// Ids of the new feeds, in the order of their numbers.
     pub(crate) new_feeds: Vec<FeedId>,
-    /// New heads on the shelves.
-    pub(crate) heads: Vec<(ShelfName, [u8; 32], Head)>,
+    /// New heads on the shelves, with the numbers of their moves.
+    pub(crate) heads: Vec<(ShelfName, [u8; 32], Head, u64)>,
+    /// Bytes of records that were put and not counted with their feeds yet.
+    pub(crate) bytes: BTreeMap<FeedId, u64>,
     /// New heads of own feeds.
     pub(crate) own_heads: BTreeMap<FeedId, FeedHead>,
     /// Attachments.
@@ -48,13 +50,15 @@ pub(crate) struct Staging {
     pub(crate) counts: Counts,
     /// Highest change number with all of this.
     pub(crate) last_change: u64,
+    /// Highest number of a move with all of this.
+    pub(crate) last_move: u64,
 }
 
 impl Staging {
     /// Starts empty, on what was committed.
     pub(crate) fn on(tables: &Tables, frames_at: At) -> Self {
-        let (counts, last_change) = (tables.counts, tables.last_change);
-        Self { frames_at, counts, last_change, ..Self::default() }
+        let Tables { counts, last_change, last_move, .. } = *tables;
+        Self { frames_at, counts, last_change, last_move, ..Self::default() }
     }
 
     /// Returns whether there is nothing to commit.
@@ -83,6 +87,18 @@ impl Staging {
         self.last_change
     }
 
+    /// Takes up the next number of a move if the head of a shelf changes from `before` to `head`,
+    /// or the one that it has.
+    pub(crate) fn moved(&mut self, before: Option<(Head, u64)>, head: Head) -> u64 {
+        match before {
+            Some((before, moved)) if before == head => moved,
+            _ => {
+                self.last_move += 1;
+                self.last_move
+            }
+        }
+    }
+
     /// Moves everything into the tables; what is left is empty.
     pub(crate) fn publish(&mut self, tables: &mut Tables, frames_at: At) {
         let staged = std::mem::take(self);
@@ -93,8 +109,11 @@ impl Staging {
         staged.feeds.into_iter().for_each(|(id, feed)| tables.feeds.set(id, feed));
         tables.add_ids(staged.ids);
         tables.add_changes(staged.dead, staged.changes);
-        for (name, id, head) in staged.heads {
-            tables.set_head(name, id, head);
+        for (feed, bytes) in staged.bytes {
+            tables.feeds.rows.entry(feed).and_modify(|feed| feed.bytes += bytes);
+        }
+        for (name, id, head, moved) in staged.heads {
+            tables.set_head(name, id, head, moved);
         }
         (tables.counts, tables.last_change) = (staged.counts, staged.last_change);
         *self = Self::on(tables, frames_at);

@@ -218,6 +218,17 @@ pub(crate) struct Feed {
     pub(crate) number: u32,
     /// State, once it was put.
     pub(crate) state: Option<FeedState>,
+    /// Number of the last move of its head on a shelf.
+    pub(crate) moved: u64,
+    /// About how many bytes its records take.
+    pub(crate) bytes: u64,
+}
+
+impl Feed {
+    /// Makes a feed of which nothing but its number is known.
+    pub(crate) fn new(number: u32) -> Self {
+        Self { number, state: None, moved: 0, bytes: 0 }
+    }
 }
 
 /// Every feed.
@@ -259,6 +270,8 @@ pub(crate) struct Tables {
     pub(crate) counts: Counts,
     /// Highest change number.
     pub(crate) last_change: u64,
+    /// Highest number of a move on a shelf.
+    pub(crate) last_move: u64,
 }
 
 impl Tables {
@@ -277,9 +290,10 @@ impl Tables {
         new.into_iter().for_each(|(number, spot)| self.changes.push(number, spot));
     }
 
-    /// Sets a head on a shelf. Copies the shelf only if a reader holds the last one.
-    pub(crate) fn set_head(&mut self, name: ShelfName, id: [u8; 32], head: Head) {
-        Arc::make_mut(self.shelves.entry(name).or_default()).set(id, head);
+    /// Sets a head on a shelf. What readers hold stays as it was.
+    pub(crate) fn set_head(&mut self, name: ShelfName, id: [u8; 32], head: Head, moved: u64) {
+        self.last_move = self.last_move.max(moved);
+        Arc::make_mut(self.shelves.entry(name).or_default()).set(id, head, moved);
     }
 
     /// Returns the place that a spot stands for.

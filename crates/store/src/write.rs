@@ -68,11 +68,13 @@ impl Store for LedgerStore {
     fn put_identity_head(&mut self, centre: &CentreId, head: Head) -> Result<(), StoreError> {
         self.ready()?;
         let key = keys::identity_head(centre);
-        let first = self.row(&key)?.is_none();
+        let row = self.row(&key)?;
         let staging = &mut self.layer.staging;
-        staging.counts.centres += u64::from(first);
-        staging.rows.insert(key, Some(index::encode_head(&head)));
-        staging.heads.push((ShelfName::Identities, centre.0, head));
+        staging.counts.centres += u64::from(row.is_none());
+        let before = row.and_then(|row| index::decode_head(&row));
+        let moved = staging.moved(before, head);
+        staging.rows.insert(key, Some(index::encode_head(&head, moved)));
+        staging.heads.push((ShelfName::Identities, centre.0, head, moved));
         Ok(())
     }
 
@@ -107,6 +109,7 @@ impl Store for LedgerStore {
         if let Some(target) = &header.target {
             staging.rows.insert(keys::with_spot(keys::targeting(target), spot), Some(Vec::new()));
         }
+        self.count_bytes(&place, slot.record_bytes());
         self.want(&place, slot.entry.body == BodyState::Missing, false);
         self.put_slot(spot, &slot, true)
     }
@@ -117,12 +120,13 @@ impl Store for LedgerStore {
         if slot.entry.body == BodyState::Present {
             return Ok(());
         }
-        let id = slot.entry.id;
+        let (id, before) = (slot.entry.id, slot.record_bytes());
         slot.payload_at = match self.layer.replay.as_mut() {
             Some(replay) => replay.claim_body(&id)?,
             None => self.append(|frames| frame::encode_payload(frames, &id, payload)),
         };
         slot.body_bytes = length(&payload.body);
+        self.count_bytes(place, slot.record_bytes().saturating_sub(before));
         self.want(place, false, slot.entry.body == BodyState::Missing);
         slot.entry.body = BodyState::Present;
         self.renumber(spot, &mut slot)
@@ -163,11 +167,14 @@ impl Store for LedgerStore {
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError> {
         self.ready()?;
         let number = self.number(feed)?;
-        let new = self.feed(feed)?.is_none();
+        let old = self.feed_row(feed).unwrap_or_else(|| Feed::new(number));
+        let before = old.state.as_ref().map(|state| (state.head(), old.moved));
         let staging = &mut self.layer.staging;
-        staging.counts.feeds += u64::from(new);
-        staging.heads.push((ShelfName::of(&state.audience), feed.0, state.head()));
-        let row = Feed { number, state: Some(state.clone()) };
+        staging.counts.feeds += u64::from(old.state.is_none());
+        let moved = staging.moved(before, state.head());
+        staging.heads.push((ShelfName::of(&state.audience), feed.0, state.head(), moved));
+        let bytes = old.bytes + staging.bytes.remove(feed).unwrap_or_default();
+        let row = Feed { number, state: Some(state.clone()), moved, bytes };
         staging.rows.insert(keys::feed(feed), Some(index::encode_feed(&row)));
         staging.feeds.insert(*feed, row);
         Ok(())
@@ -356,7 +363,7 @@ impl LedgerStore {
         let number = number.ok_or_else(|| {
             fault::io("numbering a feed")(format!("{feeds} feeds, the limit is {FEEDS_MAX}"))
         })?;
-        let row = Feed { number, state: None };
+        let row = Feed::new(number);
         let staged = &mut self.layer.staging;
         staged.rows.insert(keys::feed(feed), Some(index::encode_feed(&row)));
         staged.feeds.insert(*feed, row);
@@ -399,6 +406,13 @@ impl LedgerStore {
             )));
         }
         slot::put(row, spot.seq, slot)
+    }
+
+    /// Adds to what the records of the main branch of a feed take.
+    fn count_bytes(&mut self, place: &Place, bytes: usize) {
+        if place.branch == Branch::Main {
+            *self.layer.staging.bytes.entry(place.feed).or_default() += bytes as u64;
+        }
     }
 
     /// Notes whether a body is wanted that was wanted before, or was not.

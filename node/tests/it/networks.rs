@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use baraza_protocol::{
     entitle::{Membership, NetworkTag},
-    wire::{Answer, Hello, LogWanted, Request, Scope, Wanted},
+    wire::{Answer, Below, Compare, Cursor, Fetch, LogWanted, Request, Scope, Trie, Wanted},
 };
 use baraza_record::{CentreId, FeedId, NetworkId, RecordId};
 use serde_json::Value;
@@ -186,14 +186,19 @@ fn an_outsider_who_asks_in_every_way_is_told_nothing() {
         }
     }
     let centres = [&alice, &bob, &dave].map(|site| centre_of(site).parse().unwrap());
-    let hello = Hello {
+    let question = Compare {
         centre: centres[2],
-        identities: [0; 32],
-        public: [0; 32],
-        networks: vec![(network.tag(&bobs.unwrap(), &alices), [0; 32])],
-        centres: Some([0; 32]),
+        digest: [0; 32],
+        networks: vec![network.tag(&bobs.unwrap(), &alices)],
+        since: None,
     };
-    eve.ask(alices, &Request::Compare(hello));
+    let Answer::Differs(differs) = eve.ask(alices, &Request::Compare(question.clone())) else {
+        panic!("they hold different things")
+    };
+    // With the number of the last move, whatever moved since the beginning may be asked for.
+    let since = Some(Cursor { moved: 0, ..differs.cursor });
+    eve.ask(alices, &Request::Compare(Compare { since, ..question }));
+    eve.ask(alices, &Request::Descend(Trie::Logs, vec![Vec::new()]));
     eve.ask(alices, &Request::LogHeads(None));
     let wanted = centres.map(|centre| LogWanted { centre, after: None });
     eve.ask(alices, &Request::Logs(wanted.to_vec()));
@@ -216,10 +221,16 @@ fn an_outsider_who_asks_in_every_way_is_told_nothing() {
 }
 
 /// Returns every kind of request about a feed.
-fn requests(scope: Scope, feed: &FeedId) -> [Request; 5] {
+fn requests(scope: Scope, feed: &FeedId) -> [Request; 6] {
     [
         Request::Heads(scope, None),
-        Request::Fetch(scope, vec![Wanted { feed: *feed, from: 1, to: 9 }]),
+        Request::Descend(Trie::Feeds(scope), vec![Vec::new()]),
+        Request::Fetch(Fetch {
+            scope,
+            ranges: vec![Wanted { feed: *feed, from: 1, to: 9 }],
+            bytes: u32::MAX,
+            interests: None,
+        }),
         Request::Bodies(scope, vec![(*feed, 1)]),
         Request::Probe(scope, *feed, vec![1]),
         Request::Evidence(scope, *feed),
@@ -229,6 +240,7 @@ fn requests(scope: Scope, feed: &FeedId) -> [Request; 5] {
 fn is_nothing(answer: &Answer) -> bool {
     match answer {
         Answer::Heads(heads, more) => heads.is_empty() && !more,
+        Answer::Descent(below) => *below == [Below::Heads(Vec::new())],
         Answer::Batch(parts) => parts.is_empty(),
         Answer::Bodies(bodies) => bodies.iter().all(Option::is_none),
         Answer::Ids(ids) => ids.iter().all(Option::is_none),

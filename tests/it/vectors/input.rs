@@ -154,7 +154,7 @@ pub(super) fn shelf(value: &Value) -> Shelf {
         let get = |member: &str| member_of(&entry, member);
         let forked = get("forked").as_bool().unwrap();
         let head = Head { seq: number(get("seq")), id: array(get("id")), forked };
-        shelf.set(FeedId(array(get("key"))).0, head);
+        shelf.set(FeedId(array(get("key"))).0, head, 0);
     }
     shelf
 }

@@ -1,7 +1,7 @@
 //! Attachments in memory.
 //!
 //! Invariant: what is held of a file was verified; it is whole once every group is held.
-//! Spec: docs/PROTOCOL.md, section 3.7.
+//! Spec: docs/PROTOCOL.md, section 3.8.
 
 use std::{collections::BTreeMap, sync::Arc};
 

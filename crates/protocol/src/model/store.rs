@@ -38,6 +38,7 @@ pub struct MemoryReader(Arc<RwLock<State>>);
 struct State {
     epoch: u64,
     last_change: u64,
+    last_move: u64,
     feeds: BTreeMap<FeedId, FeedState>,
     records: BTreeMap<Place, (Entry, Arc<SignedRecord>)>,
     changes: BTreeMap<u64, Place>,
@@ -76,8 +77,10 @@ impl MemoryReader {
 }
 
 impl State {
-    fn shelf_mut(&mut self, name: ShelfName) -> &mut Shelf {
-        Arc::make_mut(self.shelves.entry(name).or_default())
+    fn set_head(&mut self, name: ShelfName, id: [u8; 32], head: Head, before: Option<Head>) {
+        self.last_move += u64::from(before != Some(head));
+        let shelf = Arc::make_mut(self.shelves.entry(name).or_default());
+        shelf.set(id, head, self.last_move);
     }
 
     fn renumber(&mut self, place: &Place) {
@@ -124,6 +127,10 @@ impl StoreRead for State {
 
     fn last_change(&self) -> u64 {
         self.last_change
+    }
+
+    fn last_move(&self) -> u64 {
+        self.last_move
     }
 
     fn feed(&self, feed: &FeedId) -> Result<Option<FeedState>, StoreError> {
@@ -284,6 +291,7 @@ macro_rules! read_from {
         read_from! { @methods $type, $reader, $state;
             epoch() -> u64;
             last_change() -> u64;
+            last_move() -> u64;
             feed(feed: &FeedId) -> Result<Option<FeedState>, StoreError>;
             feeds(after: Option<FeedId>, count: usize) -> Result<Vec<FeedId>, StoreError>;
             feed_bytes(feed: &FeedId) -> Result<u64, StoreError>;
@@ -354,7 +362,8 @@ impl Store for MemoryStore {
     }
 
     fn put_identity_head(&mut self, centre: &CentreId, head: Head) -> Result<(), StoreError> {
-        self.change().shelf_mut(ShelfName::Identities).set(centre.0, head);
+        let before = self.shelf(ShelfName::Identities).get(&centre.0).copied();
+        self.change().set_head(ShelfName::Identities, centre.0, head, before);
         Ok(())
     }
 
@@ -420,7 +429,9 @@ impl Store for MemoryStore {
     }
 
     fn put_feed(&mut self, feed: &FeedId, state: &FeedState) -> Result<(), StoreError> {
-        self.change().shelf_mut(ShelfName::of(&state.audience)).set(feed.0, state.head());
+        let before = self.working.feeds.get(feed).map(FeedState::head);
+        let name = ShelfName::of(&state.audience);
+        self.change().set_head(name, feed.0, state.head(), before);
         self.change().feeds.insert(*feed, state.clone());
         Ok(())
     }

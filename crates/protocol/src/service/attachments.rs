@@ -70,7 +70,7 @@ impl<S: Store> Service<S> {
 
     /// Returns whether records are caught up with a peer as far as they will be now.
     fn is_caught_up(&self, peer: &Peer) -> bool {
-        let compared = |link: &super::links::Link| link.theirs.is_some();
+        let compared = |link: &super::links::Link| !link.shared.is_empty();
         !self.sessions.contains_key(peer) && self.links.up.get(peer).is_some_and(compared)
     }
 

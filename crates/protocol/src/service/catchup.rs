@@ -6,18 +6,20 @@
 
 use std::sync::Arc;
 
-use baraza_record::CentreId;
+use baraza_record::{CentreId, FeedId, VerifiedRecord};
 
 use crate::{
     entitle::{Shared, is_node},
-    ingest::{IngestError, Rejection},
+    holders,
+    ingest::{self, IngestError, Rejection},
     net::{NetEffect, Peer, RequestId, Verdict},
+    peers::Seen,
     screen::Screened,
-    session::{Gains, Learnt, Outcome, Session},
-    standing::Standing,
+    session::{Gains, Known, Learnt, Outcome, Session},
+    standing::{self, Heard, Standing},
     store::{Store, StoreError},
     want,
-    wire::Hello,
+    wire::Compare,
 };
 
 use super::{Service, links::COMPARE_EVERY_MS};
@@ -25,6 +27,9 @@ use super::{Service, links::COMPARE_EVERY_MS};
 /// Wait before the other peers are told of what a session brought (0.2 s), so that one
 /// comparison covers what several sessions bring.
 const NEWS_AFTER_MS: u64 = 200;
+
+/// Wait for a peer to fetch what is new here before it is compared with (5 s).
+const AFTER_PEER_MS: u64 = 5_000;
 
 /// Most members of a network that are remembered for the operator.
 const MEMBERS_SEEN_MAX: usize = 10_000;
@@ -35,35 +40,81 @@ impl<S: Store> Service<S> {
         if self.sessions.contains_key(&peer) || self.read_only.is_some() {
             return Ok(());
         }
+        let lacking = self.lacks_company()?;
         let Some(link) = self.links.up.get_mut(&peer) else { return Ok(()) };
         link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
-        let tried = link.fruitless.clone().filter(|_| self.now < link.retry_at);
-        let (ours, known) = (Arc::clone(&self.ours), self.centre_of(&peer));
-        let session = Session::new(peer, ours, known, tried, self.now);
+        let entry = self.links.book.get(&peer);
+        let (walks, epoch) = (link.walks(self.now), self.store.epoch());
+        let follows = |seen: &Seen| seen.epoch == epoch && !walks;
+        let known = Known {
+            centre: entry.and_then(|entry| entry.centre),
+            shared: link.shared.clone(),
+            seen: entry.and_then(|entry| entry.seen.clone()).filter(follows),
+            tried: link.fruitless.clone().filter(|_| self.now < link.retry_at),
+            ask_peers: link.asks_peers(lacking, self.now),
+        };
+        let session = Session::new(peer, Arc::clone(&self.ours), known, self.now);
         self.sessions.insert(peer, session.through(&self.gate));
         self.step(peer)
     }
 
     /// A peer compared itself with us: if it differs, or may have a body that we want, we
     /// look what it has.
-    pub(super) fn heard(&mut self, peer: Peer, hello: Hello) -> Result<(), StoreError> {
-        let standing = Standing::of(&self.store, &self.ours, &peer, &hello)?;
-        let shared: Vec<_> = standing.shared().collect();
+    pub(super) fn heard(&mut self, peer: Peer, question: &Compare) -> Result<(), StoreError> {
+        let heard = Heard::of(&self.store, &self.ours, &peer, question)?;
         let ours = self.config.centre;
         let wanting = want::any(&self.store, Some(&self.gate), |state| {
-            shared.iter().any(|shelf| shelf.holds_feed(&ours, state))
+            heard.shared.iter().any(|shelf| shelf.holds_feed(&ours, state))
         })?;
         if let Some(link) = self.links.up.get_mut(&peer) {
-            let known = link.fruitless.as_ref();
             // What left us different once is not tried again at once.
-            match known.is_some_and(|known| standing.is_no_news_after(known)) {
-                false if !standing.agrees() => link.compare_by(self.now),
+            match link.differed == Some((heard.ours, question.digest)) {
+                // If only we have moved since we agreed, it is the peer that fetches; it is told
+                // of nothing new by a comparison while it does.
+                false if !heard.equal && link.agreed == Some(question.digest) => {
+                    link.compare_by(self.now.plus_ms(AFTER_PEER_MS));
+                }
+                false if !heard.equal => link.compare_by(self.now),
                 // The peer may have told of itself before it had committed what it got.
-                true if !standing.agrees() => link.compare_soon(self.now),
+                true if !heard.equal && link.fruitless.is_some() => link.compare_soon(self.now),
                 _ if wanting => link.compare_soon(self.now),
                 _ => (),
             }
-            (link.theirs, link.shared) = (Some(hello), shared);
+            if heard.equal {
+                link.agreed = Some(question.digest);
+                // One question a minute is enough for both.
+                link.compare_at = link.compare_at.max(self.now.plus_ms(COMPARE_EVERY_MS));
+            }
+            link.told = Some(question.clone());
+            link.shared = heard.shared;
+        }
+        if heard.equal {
+            self.note_holders(&peer)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what had come of an answer before it broke off.
+    pub(super) fn salvaged(
+        &mut self,
+        peer: Peer,
+        ranges: &[Vec<VerifiedRecord>],
+    ) -> Result<(), StoreError> {
+        let entitled = self.ours.entitlement();
+        for range in ranges {
+            let Some(first) = range.first() else { continue };
+            let header = first.header();
+            let named = self.store.feed(&first.feed())?.is_some()
+                || ingest::log_of(&self.store, &header.centre)?
+                    .is_some_and(|log| log.names(&header.signer));
+            let ledger_bytes = self.store.counts().ledger_bytes;
+            if named
+                && entitled.covers(&header.centre, &header.audience)
+                && !self.gate.refuses(first, ledger_bytes)
+            {
+                let records = ingest::ingest_range(&mut self.store, range, self.now)?.inserted;
+                tracing::debug!(peer = %peer.short(), records, "salvaged");
+            }
         }
         Ok(())
     }
@@ -130,6 +181,16 @@ impl<S: Store> Service<S> {
         self.go_on(peer, learnt)
     }
 
+    /// Lets sessions ask on that waited for a commit.
+    pub(super) fn step_committed(&mut self) -> Result<(), StoreError> {
+        let waited = self.sessions.iter_mut().filter_map(|(peer, session)| {
+            let waits = session.is_idle();
+            (session.committed() && waits).then_some(*peer)
+        });
+        let waited: Vec<_> = waited.collect();
+        waited.into_iter().try_for_each(|peer| self.step(peer))
+    }
+
     /// Ends a session with a peer because our store failed, or because of what it sent.
     fn session_error(&mut self, peer: Peer, error: IngestError) -> Result<(), StoreError> {
         if let Some(session) = self.sessions.get_mut(&peer) {
@@ -161,6 +222,9 @@ impl<S: Store> Service<S> {
                 news
             }),
             Learnt::Peers(known) => {
+                if let Some(link) = self.links.up.get_mut(&peer) {
+                    link.asked_peers_at = Some(self.now);
+                }
                 known.into_iter().try_for_each(|(other, addresses)| self.told_of(other, &addresses))
             }
         }
@@ -196,9 +260,13 @@ impl<S: Store> Service<S> {
         let outcome = session.outcome().cloned().unwrap_or(Outcome::Differ);
         tracing::debug!(peer = %peer.short(), ?outcome, ?gains, "session ended");
         let now = self.now;
-        if outcome == Outcome::Agreed {
+        let follows = session.follows().cloned();
+        if outcome == Outcome::Agreed || follows.is_some() {
             self.note_peer(peer, |entry| {
-                entry.agreed_ms = Some(now);
+                if outcome == Outcome::Agreed {
+                    entry.agreed_ms = Some(now);
+                }
+                entry.seen = follows.or(entry.seen.take());
                 true
             })?;
         }
@@ -213,7 +281,15 @@ impl<S: Store> Service<S> {
             self.note_networks(&peer, hello.centre, standing)?;
         }
         if let Some(link) = self.links.up.get_mut(&peer) {
-            link.conclude(&session, outcome, standing, now);
+            if let Some(hello) = session.theirs() {
+                let told = Compare::of(hello);
+                link.stands = Heard::of(&self.store, &self.ours, &peer, &told)?.ours;
+                link.told = Some(told);
+            }
+            link.conclude(&session, outcome.clone(), standing, now);
+        }
+        if outcome == Outcome::Agreed {
+            self.note_holders(&peer)?;
         }
         self.end_visit(peer);
         if gains != Gains::default() {
@@ -239,6 +315,28 @@ impl<S: Store> Service<S> {
             }
             if !standing.differing().any(|other| other == shelf) {
                 seen.agreed_ms = Some(self.now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the centre of a peer with whom we agree holds all that we share, as far as we do.
+    fn note_holders(&mut self, peer: &Peer) -> Result<(), StoreError> {
+        let Some(link) = self.links.up.get_mut(peer) else { return Ok(()) };
+        let Some(centre) = link.told.as_ref().map(|told| told.centre) else { return Ok(()) };
+        if link.noted == link.agreed || centre == self.ours.centre {
+            return Ok(());
+        }
+        link.noted = link.agreed;
+        let shared = link.shared.clone();
+        if !is_node(&self.store, &centre, peer)? {
+            return Ok(());
+        }
+        for shared in &shared {
+            let shelf = standing::shelf(&self.store, &self.ours, shared)?;
+            for entry in shelf.entries() {
+                let feed = FeedId(entry.key);
+                holders::note(&mut self.store, &feed, &centre, entry.head.seq, self.now)?;
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ use crate::{
     entitle::{Membership, Ours},
     ingest::{self, IngestError},
     net::{NetEffect, Peer},
-    standing::Standing,
+    standing::Heard,
     store::{FeedHead, PAGE_MAX, ShelfName, Store, StoreError},
     stream::{self, Intake},
     want,
@@ -426,16 +426,16 @@ impl<S: Store> Service<S> {
         });
         let status = |(peer, entry): (&Peer, &crate::peers::PeerEntry)| {
             let link = self.links.up.get(peer);
-            let theirs = link.and_then(|link| link.theirs.as_ref());
+            let told = link.and_then(|link| link.told.as_ref());
             PeerStatus {
                 peer: *peer,
                 centre: self.centre_of(peer),
                 connected: link.is_some(),
                 addresses: entry.addresses.clone(),
                 agreed_ms: entry.agreed_ms,
-                equal: theirs.and_then(|theirs| {
-                    let standing = Standing::of(&self.store, &self.ours, peer, theirs);
-                    standing.ok().map(|standing| standing.agrees())
+                equal: told.and_then(|told| {
+                    let heard = Heard::of(&self.store, &self.ours, peer, told);
+                    heard.ok().map(|heard| heard.equal)
                 }),
                 last_failure: link.and_then(|link| link.last_failure.clone()),
             }

@@ -17,7 +17,7 @@ use crate::{
     session::{Gains, Outcome, Session},
     standing::Standing,
     store::{Store, StoreError, Table},
-    wire::Hello,
+    wire::Compare,
 };
 
 use super::{Config, Service, offences::Offences};
@@ -42,6 +42,12 @@ const BUSY_WAIT_MAX_MS: u64 = 15_000;
 
 /// Wait after a session that brought something and left the sides different (2 s).
 const AGAIN_MS: u64 = 2_000;
+
+/// Time between two walks through the tries of a peer that nothing else explains (1 h).
+const WALK_AGAIN_MS: u64 = 60 * 60 * 1_000;
+
+/// Time between two questions to one peer whom it knows (1 h).
+const ASK_PEERS_MS: u64 = 60 * 60 * 1_000;
 
 /// Failed dials of a peer with whom we were never connected, after which it is forgotten.
 const DIALS_MAX: u32 = 8;
@@ -71,7 +77,20 @@ pub(super) struct Link {
     /// When the same may be tried again although nothing has changed.
     pub(super) retry_at: Timestamp,
     /// What the peer last said it holds.
-    pub(super) theirs: Option<Hello>,
+    pub(super) told: Option<Compare>,
+    /// What it would have said if it had held what we held then.
+    pub(super) stands: [u8; 32],
+    /// What it said when it held the same.
+    pub(super) agreed: Option<[u8; 32]>,
+    /// The same, when it was last noted what it holds.
+    pub(super) noted: Option<[u8; 32]>,
+    /// What it would have said and what it said when a session last brought nothing and left
+    /// us different.
+    pub(super) differed: Option<([u8; 32], [u8; 32])>,
+    /// When its tries were last gone through because nothing else explained a difference.
+    walked_at: Option<Timestamp>,
+    /// When it was last asked whom it knows.
+    pub(super) asked_peers_at: Option<Timestamp>,
     /// Shelves that it has proved to share.
     pub(super) shared: Vec<Shared>,
     /// Whether we called.
@@ -91,7 +110,13 @@ impl Link {
             fruitless: None,
             dry: 0,
             retry_at: now,
-            theirs: None,
+            told: None,
+            stands: [0; 32],
+            agreed: None,
+            noted: None,
+            differed: None,
+            walked_at: None,
+            asked_peers_at: None,
             shared: Vec::new(),
             outbound,
             gossip_left: GOSSIP_BURST,
@@ -111,9 +136,25 @@ impl Link {
         self.compare_by(now.max(self.retry_at));
     }
 
+    /// Returns whether the next session is to go through the peer's tries, whatever moved there.
+    pub(super) fn walks(&mut self, now: Timestamp) -> bool {
+        let long_ago = |at: Timestamp| WALK_AGAIN_MS <= now.since(at);
+        let walks = 1 < self.dry && self.walked_at.is_none_or(long_ago);
+        if walks {
+            self.walked_at = Some(now);
+        }
+        walks
+    }
+
+    /// Returns whether the next session is to ask whom the peer knows: once, and again after a
+    /// while if company is `lacking`.
+    pub(super) fn asks_peers(&self, lacking: bool, now: Timestamp) -> bool {
+        self.asked_peers_at.is_none_or(|at| lacking && ASK_PEERS_MS <= now.since(at))
+    }
+
     /// Lets the next session try everything: somebody asked for it.
     pub(super) fn forget_failures(&mut self) {
-        (self.failures, self.dry, self.fruitless) = (0, 0, None);
+        (self.failures, self.dry, self.fruitless, self.differed) = (0, 0, None, None);
     }
 
     /// Draws the conclusions from a session.
@@ -124,9 +165,6 @@ impl Link {
         standing: Option<Standing>,
         now: Timestamp,
     ) {
-        if let Some(theirs) = session.theirs() {
-            self.theirs = Some(theirs.clone());
-        }
         if let Some(standing) = &standing {
             self.shared = standing.shared().collect();
         }
@@ -147,7 +185,11 @@ impl Link {
                 self.compare_at = self.retry_at;
                 return;
             }
-            Outcome::Agreed => (self.dry, self.retry_at, self.fruitless) = (0, now, None),
+            Outcome::Agreed => {
+                (self.dry, self.retry_at, self.fruitless) = (0, now, None);
+                self.agreed = Some(self.stands);
+                self.differed = self.told.as_ref().map(|told| (self.stands, told.digest));
+            }
             Outcome::Differ if brought => {
                 (self.dry, self.retry_at, self.fruitless) = (0, now, None);
                 self.compare_at = self.compare_at.min(now.plus_ms(AGAIN_MS));
@@ -157,6 +199,7 @@ impl Link {
                 self.dry = self.dry.saturating_add(1);
                 self.retry_at = now.plus_ms(backoff_ms(self.dry));
                 self.fruitless = standing;
+                self.differed = self.told.as_ref().map(|told| (self.stands, told.digest));
             }
         }
         (self.failures, self.busy, self.last_failure) = (0, 0, None);

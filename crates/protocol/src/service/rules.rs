@@ -25,18 +25,30 @@ impl<S: Store> Service<S> {
         policy: Arc<Policy>,
         trust: Arc<Trust>,
     ) -> Result<(), StoreError> {
-        let before = self.gate.attachments();
+        let (kept_out, before) = (self.gate.keeps_out(), self.gate.attachments());
         self.gate.set(policy, trust);
         if self.gate.attachments() != before {
             self.look_at_all_lists();
         }
-        self.renew_rules()
+        self.renew(kept_out)
     }
 
     /// Looks whether nations have said something new, and compares anew with everybody if so.
     pub(super) fn renew_rules(&mut self) -> Result<(), StoreError> {
+        self.renew(self.gate.keeps_out())
+    }
+
+    fn renew(&mut self, kept_out: bool) -> Result<(), StoreError> {
         if self.gate.renew(&self.store, self.now)? {
             let now = self.now;
+            if kept_out {
+                // Of peers that were followed something was left behind.
+                let followed = self.links.book.iter().filter(|(_, entry)| entry.seen.is_some());
+                let followed: Vec<_> = followed.map(|(peer, _)| *peer).collect();
+                for peer in followed {
+                    self.note_peer(peer, |entry| entry.seen.take().is_some())?;
+                }
+            }
             for link in self.links.up.values_mut() {
                 link.forget_failures();
                 link.compare_by(now);

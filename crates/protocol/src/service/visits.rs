@@ -91,6 +91,13 @@ impl<S: Store> Service<S> {
         }
     }
 
+    /// Returns whether we want to be connected with somebody and are not.
+    pub(super) fn lacks_company(&self) -> Result<bool, StoreError> {
+        let lacking = self.lacking()?;
+        let few = self.links.up.len() < OUTBOUND_TARGET;
+        Ok(few || lacking.networks || !lacking.centres.is_empty())
+    }
+
     fn lacking(&self) -> Result<Lacking, StoreError> {
         let shared = || self.links.up.values().flat_map(|link| &link.shared);
         let few = |id: NetworkId| {

@@ -10,21 +10,25 @@ use baraza_record::{FeedId, Timestamp};
 
 use crate::net::Peer;
 
-/// How long a session has a feed to itself (10 s).
+/// How long a session has a feed to itself (10 s), if a batch does not take longer.
 pub const CLAIM_MS: u64 = 10_000;
+
+/// How long at most (1 min): so long a batch may be under way on a bad line.
+pub const CLAIM_MAX_MS: u64 = 60_000;
 
 /// Claims of the sessions of one node.
 #[derive(Debug, Default)]
 pub struct Claims(BTreeMap<FeedId, (Peer, Timestamp)>);
 
 impl Claims {
-    /// Returns whether the session with `peer` may fetch `feed`; if nobody does, it claims it.
-    pub fn take(&mut self, feed: FeedId, peer: Peer, now: Timestamp) -> bool {
+    /// Returns whether the session with `peer` may fetch `feed`; if nobody does, it claims it for
+    /// so many milliseconds, at most [`CLAIM_MAX_MS`].
+    pub fn take(&mut self, feed: FeedId, peer: Peer, now: Timestamp, for_ms: u64) -> bool {
         match self.0.get(&feed) {
             Some((holder, _)) if *holder == peer => true,
             Some((_, until)) if now < *until => false,
             _ => {
-                self.0.insert(feed, (peer, now.plus_ms(CLAIM_MS)));
+                self.0.insert(feed, (peer, now.plus_ms(for_ms.min(CLAIM_MAX_MS))));
                 true
             }
         }
@@ -47,12 +51,15 @@ mod tests {
         let (alice, bob) = (PublicKey([1; 32]), PublicKey([2; 32]));
         let feed = FeedId([7; 32]);
         let mut claims = Claims::default();
-        assert!(claims.take(feed, alice, Timestamp(0)));
-        assert!(!claims.take(feed, bob, Timestamp(1)));
-        assert!(claims.take(feed, alice, Timestamp(CLAIM_MS)), "it goes on while nobody waits");
-        assert!(claims.take(feed, bob, Timestamp(CLAIM_MS)));
-        assert!(!claims.take(feed, alice, Timestamp(CLAIM_MS + 1)));
+        assert!(claims.take(feed, alice, Timestamp(0), CLAIM_MS));
+        assert!(!claims.take(feed, bob, Timestamp(1), CLAIM_MS));
+        assert!(
+            claims.take(feed, alice, Timestamp(CLAIM_MS), CLAIM_MS),
+            "it goes on while nobody waits"
+        );
+        assert!(claims.take(feed, bob, Timestamp(CLAIM_MS), CLAIM_MS));
+        assert!(!claims.take(feed, alice, Timestamp(CLAIM_MS + 1), CLAIM_MS));
         claims.release(&bob);
-        assert!(claims.take(feed, alice, Timestamp(CLAIM_MS + 2)));
+        assert!(claims.take(feed, alice, Timestamp(CLAIM_MS + 2), CLAIM_MS));
     }
 }

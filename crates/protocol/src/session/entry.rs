@@ -11,7 +11,7 @@ use baraza_record::{CentreId, FeedId, VerifiedRecord};
 use crate::{
     gate::Gate,
     store::{FeedState, Store, StoreError},
-    wire::{LogHead, Request, Scope, Wanted},
+    wire::{Fetch, LogHead, Request, Scope, Wanted},
 };
 
 use super::{Asked, Session};
@@ -39,12 +39,17 @@ impl Session {
         chain == 0 && self.gate.as_ref().is_some_and(|gate| gate.is_wary())
     }
 
+    /// Returns whether somebody vouches for a centre.
+    pub(super) fn is_welcome(&self, centre: &CentreId) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.is_stranger(centre))
+    }
+
     /// Asks for ranges, with the bodies that fit our interests.
     pub(super) fn fetch(&self, scope: Scope, ranges: Vec<Wanted>) -> Request {
-        match self.gate.as_ref().and_then(|gate| gate.interests()) {
-            Some(interests) => Request::FetchFor(scope, interests, ranges),
-            None => Request::Fetch(scope, ranges),
-        }
+        let interests = self.gate.as_ref().and_then(|gate| gate.interests());
+        // Somewhat more than is expected, so that a batch seldom comes short.
+        let bytes = u32::try_from(self.pace.bytes().saturating_mul(5) / 4).unwrap_or(u32::MAX);
+        Request::Fetch(Fetch { scope, ranges, bytes, interests })
     }
 
     /// Plans to ask for a log: at once, or behind all others if it is of a centre that is new

@@ -14,22 +14,12 @@ use crate::{
     store::{BodyState, PAGE_MAX, Place, Store, StoreError},
     want,
     wire::{
-        BATCH_BYTES, BODIES_MAX, HEADS_MAX, LOGS_MAX, LogWanted, PROBE_MAX, RANGES_MAX, Request,
-        Scope, Wanted,
+        BODIES_MAX, Fetch, HEADS_MAX, LOGS_MAX, LogWanted, PROBE_MAX, RANGES_MAX, Request, Scope,
+        Wanted,
     },
 };
 
-use super::{Asked, Claims, Outcome, Session, Span};
-
-/// Records that are expected to fill a batch, before any has arrived.
-pub(super) const BATCH_RECORDS_START: u64 = 100;
-
-/// Bytes of records that are asked for at once: a little less than a batch holds, because a
-/// batch that comes short leaves those behind it waiting.
-const BATCH_BYTES_AIM: u64 = BATCH_BYTES as u64 / 8 * 7;
-
-/// Most records asked for at once.
-const BATCH_RECORDS_MAX: u64 = 2_048;
+use super::{Asked, CLAIM_MAX_MS, CLAIM_MS, Claims, Known, Outcome, Session, Span, Tree};
 
 /// Most records asked for in one range: what one signature may cover.
 const RANGE_RECORDS_MAX: u64 = ANCHOR_HEADERS_MAX as u64;
@@ -50,7 +40,7 @@ impl Session {
         now: Timestamp,
         mut number: impl FnMut() -> RequestId,
     ) -> Result<(), StoreError> {
-        while self.outcome.is_none() && self.asked.len() < self.window {
+        while self.outcome.is_none() && self.asked.len() < self.window.min(self.pace.window()) {
             let Some((asked, request)) = self.next(store, claims, now)? else { break };
             if self.requests_left == 0 {
                 self.finish(Outcome::Failed("the session reached its limit of requests".into()));
@@ -59,11 +49,17 @@ impl Session {
             self.requests_left -= 1;
             let id = number();
             self.asked.insert(id, asked);
+            self.asked_at.insert(id, now);
             self.outbox.push_back((id, request));
             self.active_at = now;
         }
-        // Ranges may be left that other sessions are fetching: then this one waits.
-        if self.asked.is_empty() && self.tasks.ranges.is_empty() && self.outcome.is_none() {
+        // Ranges may be left that other sessions are fetching, or what came is not committed yet:
+        // then this one waits.
+        if self.asked.is_empty()
+            && self.tasks.ranges.is_empty()
+            && !self.uncommitted
+            && self.outcome.is_none()
+        {
             let agreed = self.final_compare && !self.failed_parts && self.agrees(store)?;
             self.finish(if agreed { Outcome::Agreed } else { Outcome::Differ });
         }
@@ -78,7 +74,7 @@ impl Session {
     }
 
     /// Returns how a shelf is named in a request to the peer.
-    fn scope(&self, shelf: &Shared) -> Scope {
+    pub(super) fn scope(&self, shelf: &Shared) -> Scope {
         // A shelf whose network we left was dropped with the sessions of that time.
         self.ours.scope(shelf, &self.peer).unwrap_or(Scope::Public)
     }
@@ -96,6 +92,9 @@ impl Session {
         if let Some(after) = self.tasks.log_heads.take() {
             return Ok(Some((Asked::LogHeads(after), Request::LogHeads(after))));
         }
+        if self.tasks.branches_of.front().is_some_and(|(tree, _)| *tree == Tree::Logs) {
+            return Ok(self.next_branches());
+        }
         self.plan_newcomers();
         if !self.tasks.logs.is_empty() {
             let count = self.tasks.logs.len().min(LOGS_MAX);
@@ -111,6 +110,9 @@ impl Session {
         if self.asked.values().any(|asked| !asked.may_overlap()) {
             return Ok(None);
         }
+        if let Some(step) = self.next_branches() {
+            return Ok(Some(step));
+        }
         if let Some((shelf, after)) = self.tasks.heads.pop_front() {
             let request = Request::Heads(self.scope(&shelf), after);
             return Ok(Some((Asked::Heads(shelf, after), request)));
@@ -120,13 +122,21 @@ impl Session {
             return Ok(Some((Asked::Peers, Request::Peers)));
         }
         if let Some((feed, span)) = self.tasks.probes.pop_first() {
-            return Ok(Some(span.ask(feed, self.scope(&self.shelf_of(&feed)))));
+            let scope = self.scope(&self.shelf_of(&feed));
+            let positions = span.positions();
+            if positions.is_empty() {
+                // Nothing is left between: the first record that differs.
+                let first = Wanted { feed, from: span.differ, to: span.differ };
+                return Ok(Some((Asked::Parting(first), self.whole(scope, vec![first]))));
+            }
+            let asked = Asked::Probe(feed, span, positions.clone());
+            return Ok(Some((asked, Request::Probe(scope, feed, positions))));
         }
         if let Some((feed, wanted)) = self.tasks.branches.pop_first() {
             let to = wanted.to.min(wanted.from.saturating_add(RANGE_RECORDS_MAX - 1));
             let range = vec![Wanted { feed, from: wanted.from, to }];
             let scope = self.scope(&self.shelf_of(&feed));
-            return Ok(Some((Asked::Branch(wanted), Request::Fetch(scope, range))));
+            return Ok(Some((Asked::Branch(wanted), self.whole(scope, range))));
         }
         if let Some(ranges) = self.next_ranges(store, claims, now)? {
             let scope = self.scope(&self.shelf_of(&ranges[0].feed));
@@ -151,6 +161,10 @@ impl Session {
             Asked::LogHeads(after) => self.tasks.log_heads = Some(after),
             Asked::Logs(heads) => self.tasks.logs.extend(heads),
             Asked::Heads(shelf, after) => self.tasks.heads.push_front((shelf, after)),
+            Asked::Descend(tree, prefixes) => {
+                let again = prefixes.into_iter().map(|prefix| (tree, prefix));
+                again.for_each(|one| self.tasks.branches_of.push_front(one));
+            }
             Asked::Fetch(ranges) => {
                 ranges.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
             }
@@ -172,9 +186,17 @@ impl Session {
     }
 
     fn compare<S: Store>(&self, store: &S) -> Result<(Asked, Request), StoreError> {
-        let centre = self.theirs.as_ref().map(|hello| hello.centre).or(self.known);
-        let hello = standing::hello(store, &self.ours, &self.peer, centre.as_ref())?;
-        Ok((Asked::Compare, Request::Compare(hello)))
+        let Known { centre, shared, seen, .. } = &self.known;
+        // At the end the answer is to say in full how both stand.
+        let known = centre.as_ref().filter(|_| self.theirs.is_none());
+        let since = seen.as_ref().map(|seen| seen.cursor).filter(|_| self.theirs.is_none());
+        let question = standing::question(store, &self.ours, &self.peer, known, shared, since)?;
+        Ok((Asked::Compare, Request::Compare(question)))
+    }
+
+    /// Asks for ranges with all of their bodies.
+    fn whole(&self, scope: Scope, ranges: Vec<Wanted>) -> Request {
+        Request::Fetch(Fetch { scope, ranges, bytes: u32::MAX, interests: None })
     }
 
     /// Packs ranges until they are expected to fill a batch.
@@ -184,9 +206,9 @@ impl Session {
         claims: &mut Claims,
         now: Timestamp,
     ) -> Result<Option<Vec<Wanted>>, StoreError> {
-        let (mut ranges, mut records, mut passed) = (Vec::new(), 0, Vec::new());
-        while ranges.len() < RANGES_MAX && records < self.batch_records && passed.len() < PASSED_MAX
-        {
+        let for_ms = self.pace.batch_ms().saturating_mul(4).clamp(CLAIM_MS, CLAIM_MAX_MS);
+        let (mut ranges, mut left, mut passed) = (Vec::new(), self.pace.bytes(), Vec::new());
+        while ranges.len() < RANGES_MAX && left != 0 && passed.len() < PASSED_MAX {
             let Some(mut wanted) = self.tasks.ranges.pop_front() else { break };
             let feed = wanted.feed;
             let state = self.held(&feed, store)?;
@@ -200,7 +222,7 @@ impl Session {
             let coming = self.fetches(&feed)
                 || ranges.iter().chain(&passed).any(|one: &Wanted| one.feed == feed);
             if chain + 1 < wanted.from && !coming {
-                self.failed_parts = true;
+                self.miss();
                 continue;
             }
             // First what lies before a part that waits; or more and more of them would wait.
@@ -210,18 +232,19 @@ impl Session {
             let apart = ranges
                 .first()
                 .is_some_and(|first: &Wanted| self.shelf_of(&first.feed) != self.shelf_of(&feed));
-            if waiting || (wary && coming) || apart || !claims.take(feed, self.peer, now) {
+            if waiting || (wary && coming) || apart || !claims.take(feed, self.peer, now, for_ms) {
                 passed.push(wanted);
                 continue;
             }
             let most = if wary { 1 } else { RANGE_RECORDS_MAX };
-            let room = (self.batch_records - records).min(most);
+            let mean = self.pace.mean(&feed);
+            let room = (left / mean).clamp(1, most);
             if room <= wanted.to - wanted.from {
                 let rest = Wanted { from: wanted.from + room, ..wanted };
                 self.tasks.ranges.push_front(rest);
                 wanted.to = wanted.from + room - 1;
             }
-            records += wanted.to - wanted.from + 1;
+            left = left.saturating_sub((wanted.to - wanted.from + 1).saturating_mul(mean));
             ranges.push(wanted);
         }
         passed.into_iter().rev().for_each(|wanted| self.tasks.ranges.push_front(wanted));
@@ -246,9 +269,15 @@ impl Session {
         if !self.asked.is_empty() {
             return Ok(None);
         }
+        if self.uncommitted {
+            return Ok(None);
+        }
         if !self.final_compare {
             self.final_compare = true;
-            return Ok(Some(self.compare(store)?));
+            // What the peer said at the beginning is enough if it is what we hold now.
+            if !self.agrees(store)? || self.failed_parts {
+                return Ok(Some(self.compare(store)?));
+            }
         }
         Ok(None)
     }
@@ -280,34 +309,17 @@ impl Session {
         }
         Ok((of.unwrap_or(Shared::Public), places))
     }
-
-    /// Learns from a batch how many records fill the next.
-    pub(super) fn learn_batch_size(&mut self, records: u64, bytes: usize) {
-        if let Some(mean) = (bytes as u64).checked_div(records) {
-            self.batch_records = (BATCH_BYTES_AIM / mean.max(1)).clamp(1, BATCH_RECORDS_MAX);
-        }
-    }
 }
 
 impl Asked {
     /// Returns whether records may be asked for while this is under way.
     fn may_overlap(&self) -> bool {
-        !matches!(self, Self::Compare | Self::LogHeads(_) | Self::Logs(_))
+        let logs = matches!(self, Self::LogHeads(_) | Self::Logs(_) | Self::Descend(Tree::Logs, _));
+        !logs && !matches!(self, Self::Compare)
     }
 }
 
 impl Span {
-    /// Returns what narrows the span down, or, if nothing is left between, fetches the first
-    /// record that differs.
-    fn ask(self, feed: FeedId, scope: Scope) -> (Asked, Request) {
-        let positions = self.positions();
-        if positions.is_empty() {
-            let first = vec![Wanted { feed, from: self.differ, to: self.differ }];
-            return (Asked::Parting(first[0]), Request::Fetch(scope, first));
-        }
-        (Asked::Probe(feed, self, positions.clone()), Request::Probe(scope, feed, positions))
-    }
-
     /// Returns up to [`PROBE_MAX`] positions between the ends, evenly spread.
     fn positions(self) -> Vec<Seq> {
         let between = self.differ - self.agree - 1;

@@ -28,7 +28,7 @@ impl Session {
         store: &mut S,
         now: Timestamp,
     ) -> Result<(), TakeError> {
-        let (mut records, mut bytes, mut again) = (0, 0, Vec::new());
+        let mut again = Vec::new();
         let mut unanswered: Vec<_> = ranges.iter().copied().map(Some).collect();
         let nothing = parts.is_empty();
         for (range, part) in parts {
@@ -43,16 +43,21 @@ impl Session {
                 return violation("a part is not of the range asked for");
             }
             self.check_shelf(first)?;
-            records += part.len() as u64;
-            bytes += whole_size(&part);
-            if self.refuses(first, store) || self.is_strange(first, store)? {
+            self.bytes_done += size(&part) as u64;
+            self.pace.saw(wanted.feed, part.len() as u64, whole_size(&part) as u64);
+            if self.refuses(first, store) {
+                // Left behind on purpose: if that changes, the peer is looked through again.
+                self.failed_parts = true;
+                self.given_up.insert(wanted.feed);
+                continue;
+            }
+            if self.is_strange(first, store)? {
                 self.give_up(wanted.feed);
                 continue;
             }
             again.extend(self.place(wanted, part, store, now)?);
             again.extend(self.place_early(wanted.feed, store, now)?);
         }
-        self.learn_batch_size(records, bytes);
         // What did not fit is asked for again, unless nothing came at all.
         for wanted in unanswered.into_iter().flatten() {
             match nothing {
@@ -99,6 +104,7 @@ impl Session {
         let done = ingest::ingest_range(store, &part, now)?;
         self.gains.records += done.inserted;
         self.gains.bodies += done.bodies;
+        self.uncommitted |= done.inserted + done.bodies != 0;
         if done.gap.is_some() {
             self.keep_early(wanted, part);
             return Ok(None);
@@ -116,9 +122,14 @@ impl Session {
         Ok((last < wanted.to).then(|| Wanted { from: last + 1, ..wanted }))
     }
 
+    /// Notes that the peer did not give something that it had named.
+    pub(super) fn miss(&mut self) {
+        (self.failed_parts, self.incomplete) = (true, true);
+    }
+
     /// Asks for nothing more of a feed: what follows could not be placed.
     fn give_up(&mut self, feed: FeedId) {
-        self.failed_parts = true;
+        self.miss();
         self.given_up.insert(feed);
     }
 
@@ -168,7 +179,9 @@ impl Session {
         let mut rest = Vec::new();
         for (place, payload) in places.iter().zip(bodies) {
             if let Some(payload) = payload {
-                self.gains.bodies += u64::from(ingest::ingest_body(store, place, payload)?);
+                let new = ingest::ingest_body(store, place, payload)?;
+                self.gains.bodies += u64::from(new);
+                self.uncommitted |= new;
             }
             let entry = store.entry(place)?;
             if entry.is_some_and(|entry| entry.body == BodyState::Missing) {
@@ -206,7 +219,7 @@ impl Session {
                 }
                 // The peer no longer has what it advertised.
                 _ => {
-                    self.failed_parts = true;
+                    self.miss();
                     return Ok(());
                 }
             }
@@ -271,6 +284,7 @@ impl Session {
             }
             self.check_shelf(first)?;
             self.gains.records += ingest::ingest_range(store, part, now)?.inserted;
+            self.uncommitted = true;
             last = part.last().map(|record| record.header().seq);
         }
         Ok(last)
@@ -307,6 +321,7 @@ impl Session {
             }
             branch.first().map_or(Ok(()), |first| self.check_shelf(first))?;
             self.gains.records += ingest::ingest_range(store, branch, now)?.inserted;
+            self.uncommitted = true;
         }
         self.expect_fork(&feed, Seq::MAX, store)
     }
@@ -319,7 +334,9 @@ impl Session {
         store: &S,
     ) -> Result<(), TakeError> {
         let fork = store.feed(feed)?.and_then(|state| state.fork);
-        self.failed_parts |= fork.is_none_or(|fork| seq < fork);
+        if fork.is_none_or(|fork| seq < fork) {
+            self.miss();
+        }
         Ok(())
     }
 }
@@ -332,7 +349,7 @@ fn whole_size(part: &[VerifiedRecord]) -> usize {
 }
 
 /// Returns about how many bytes records take in a batch.
-fn size(part: &[VerifiedRecord]) -> usize {
+pub(super) fn size(part: &[VerifiedRecord]) -> usize {
     let body = |record: &VerifiedRecord| record.payload().map_or(0, |payload| payload.body.len());
     part.iter().map(|record| record.header_bytes().len() + body(record) + 96).sum()
 }

@@ -35,12 +35,14 @@ impl Session {
             || self.asked.values().any(|asked| asked.is_about(feed))
     }
 
-    fn has_all_heads(&self) -> bool {
+    pub(super) fn has_all_heads(&self) -> bool {
         let tasks = &self.tasks;
         let asking = |asked: &Asked| {
             // The comparison at the end asks for no heads any more.
-            matches!(asked, Asked::LogHeads(_) | Asked::Logs(_) | Asked::Heads(..))
-                || (matches!(asked, Asked::Compare) && !self.final_compare)
+            matches!(
+                asked,
+                Asked::LogHeads(_) | Asked::Logs(_) | Asked::Heads(..) | Asked::Descend(..)
+            ) || (matches!(asked, Asked::Compare) && !self.final_compare)
         };
         self.theirs.is_some()
             && !self.skipped
@@ -48,6 +50,7 @@ impl Session {
             && tasks.log_heads.is_none()
             && tasks.logs.is_empty()
             && tasks.heads.is_empty()
+            && tasks.branches_of.is_empty()
             && !self.asked.values().any(asking)
     }
 }
@@ -59,7 +62,7 @@ impl Asked {
             Self::Probe(feed, ..) | Self::Evidence(feed) => feed == one,
             Self::Parting(wanted) | Self::Branch(wanted) => wanted.feed == *one,
             Self::Compare | Self::LogHeads(_) | Self::Logs(_) | Self::Heads(..) => false,
-            Self::Bodies(_) | Self::Peers => false,
+            Self::Descend(..) | Self::Bodies(_) | Self::Peers => false,
         }
     }
 }

@@ -5,18 +5,20 @@
 //! Spec: docs/PROTOCOL.md, section 6.4.
 
 use baraza_identity::Log;
-use baraza_reconcile::Head;
-use baraza_record::{CentreId, FeedId, Timestamp};
+use baraza_record::{FeedId, Timestamp};
 
 use crate::{
-    entitle::{Shared, is_node},
+    entitle::{NetworkTag, Shared, is_node},
     holders,
     ingest::{self, IngestError},
+    peers::Seen,
     screen::Screened,
     standing::{self, Standing},
     store::{Branch, FeedState, Place, ShelfName, Store, StoreError},
     want,
-    wire::{Answer, HeadEntry, Hello, KnownPeer, LogHead, LogPart, PEERS_MAX, Wanted},
+    wire::{
+        Answer, Cursor, Differs, HeadEntry, Hello, KnownPeer, LogHead, LogPart, PEERS_MAX, Wanted,
+    },
 };
 
 use super::{Asked, Learnt, Session, Span};
@@ -58,8 +60,11 @@ impl Session {
     ) -> Result<Vec<Learnt>, TakeError> {
         match (asked, answer) {
             (asked, Screened::Plain(Answer::Busy)) => return Err(TakeError::Busy(asked)),
-            (Asked::Compare, Screened::Plain(Answer::Compared(hello))) => {
-                return self.compared(hello, store, now);
+            (Asked::Compare, Screened::Plain(Answer::Same(cursor))) => {
+                return self.same(cursor, store, now);
+            }
+            (Asked::Compare, Screened::Plain(Answer::Differs(differs))) => {
+                return self.differs(*differs, store, now);
             }
             (Asked::LogHeads(after), Screened::Plain(Answer::LogHeads(heads, more))) => {
                 self.log_heads(after.map(|id| id.0), heads, more, store)?;
@@ -69,6 +74,9 @@ impl Session {
             }
             (Asked::Heads(shelf, after), Screened::Plain(Answer::Heads(heads, more))) => {
                 self.heads((shelf, after), &heads, more, store, now)?;
+            }
+            (Asked::Descend(tree, prefixes), Screened::Plain(Answer::Descent(found))) => {
+                self.descended(tree, &prefixes, found, store, now)?;
             }
             (Asked::Fetch(ranges), Screened::Batch(parts)) => {
                 self.batch(&ranges, parts, store, now)?;
@@ -96,46 +104,107 @@ impl Session {
         Ok(Vec::new())
     }
 
-    fn compared<S: Store>(
+    /// Both sides hold the same of what we believed to share.
+    fn same<S: Store>(
         &mut self,
-        hello: Hello,
+        cursor: Cursor,
         store: &mut S,
         now: Timestamp,
     ) -> Result<Vec<Learnt>, TakeError> {
+        let Some(centre) = self.known.centre.filter(|_| self.theirs.is_none()) else {
+            return violation("it holds the same as a node whose centre it does not know");
+        };
+        let tags: Vec<_> =
+            self.known.shared.iter().filter_map(|shelf| self.tag_of(shelf)).collect();
+        let hello = standing::mirrored(store, &self.ours, &self.peer, &centre, &tags)?;
+        let named = self.named_shelves(&hello).into_iter().flatten();
+        self.shared = named.collect();
+        self.theirs = Some(hello);
+        let learnt = self.prove(store)?;
+        self.follows = Some(Seen { walked_ms: now, ..self.following(store.epoch(), cursor, now) });
+        self.final_compare = true;
+        self.tasks.peers = self.known.ask_peers;
+        if self.wants_any(store)? {
+            self.tasks.missing_from = Some(None);
+        }
+        Ok(learnt)
+    }
+
+    fn differs<S: Store>(
+        &mut self,
+        differs: Differs,
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<Vec<Learnt>, TakeError> {
+        let Differs { hello, cursor, logs, feeds } = differs;
         let standing = Standing::of(store, &self.ours, &self.peer, &hello)?;
-        let tried = self.tried.as_ref().is_some_and(|tried| standing.is_no_news_after(tried));
-        let centre = hello.centre;
+        let tried = self.known.tried.as_ref().is_some_and(|tried| standing.is_no_news_after(tried));
+        let named = self.named_shelves(&hello);
+        if feeds.len() != named.len() {
+            return violation("it does not say of each shelf what stands on it");
+        }
         self.theirs = Some(hello);
         self.shared = standing.shared().collect();
         let learnt = self.prove(store)?;
-        if standing.agrees() && self.proved {
-            self.note_all(centre, store, now)?;
-        }
         if tried && !self.final_compare {
             (self.skipped, self.final_compare, self.failed_parts) = (true, true, true);
             return Ok(learnt);
         }
-        // Of a shelf that is shared only since we hold the peer's log, the last comparison tells.
-        let unseen = standing.differing().filter(|shelf| self.walked.insert(*shelf));
-        let unseen: Vec<_> = unseen.map(|shelf| (shelf, None)).collect();
         if !self.final_compare {
-            let ours = self.ours.centre;
-            let shared =
-                |state: &FeedState| self.shared.iter().any(|shelf| shelf.holds_feed(&ours, state));
-            if standing.agrees() && !want::any(store, self.gate.as_deref(), shared)? {
+            self.follows = Some(self.following(store.epoch(), cursor, now));
+            if standing.agrees() && !self.wants_any(store)? {
                 self.final_compare = true;
                 return Ok(learnt);
             }
-            self.tasks.log_heads = (!standing.same_identities()).then_some(None);
             self.tasks.missing_from = Some(None);
-            self.tasks.peers = true;
-        } else if !unseen.is_empty() && !self.skipped {
-            (self.final_compare, self.tasks.missing_from) = (false, Some(None));
-        } else {
+            self.tasks.peers = self.known.ask_peers;
+            if !standing.same_identities() {
+                self.plan_logs(logs, store, now)?;
+            }
+        } else if self.skipped {
             return Ok(learnt);
         }
-        self.tasks.heads.extend(unseen);
+        // Of a shelf that is shared only since we hold the peer's log, the last comparison tells.
+        let mut unseen = standing.differing().filter(|shelf| self.walked.insert(*shelf));
+        let unseen: Vec<_> = unseen.by_ref().collect();
+        if !unseen.is_empty() && self.final_compare {
+            (self.final_compare, self.tasks.missing_from) = (false, Some(None));
+        }
+        for (shelf, news) in named.into_iter().zip(feeds) {
+            if shelf.is_some_and(|shelf| unseen.contains(&shelf))
+                && let Some(shelf) = shelf
+            {
+                self.plan_shelf(shelf, news, store, now)?;
+            }
+        }
         Ok(learnt)
+    }
+
+    /// Returns the shelves of a hello in its order; none where it names what we do not share.
+    fn named_shelves(&self, hello: &Hello) -> Vec<Option<Shared>> {
+        let network = |(tag, _): &(NetworkTag, _)| {
+            let one = self.ours.network_of(tag, &self.peer)?;
+            Some(Shared::Network(one.id))
+        };
+        let mut named = vec![Some(Shared::Public)];
+        named.extend(hello.networks.iter().map(network));
+        named.extend(hello.centres.map(|_| Some(Shared::Centres(hello.centre))));
+        named
+    }
+
+    /// Returns by what the peer shows that it belongs to the network of a shelf.
+    fn tag_of(&self, shelf: &Shared) -> Option<NetworkTag> {
+        let Shared::Network(id) = shelf else { return None };
+        let one = self.ours.networks.iter().find(|one| one.id == *id)?;
+        Some(one.tag(&self.peer, &self.ours.node))
+    }
+
+    /// Returns whether a body is wanted that the peer may have.
+    fn wants_any<S: Store>(&self, store: &S) -> Result<bool, StoreError> {
+        let ours = self.ours.centre;
+        let shared =
+            |state: &FeedState| self.shared.iter().any(|shelf| shelf.holds_feed(&ours, state));
+        want::any(store, self.gate.as_deref(), shared)
     }
 
     /// Checks the peer's word for its centre against that centre's log, if it is held.
@@ -149,25 +218,6 @@ impl Session {
         Ok(if news { vec![Learnt::Centre(centre)] } else { Vec::new() })
     }
 
-    /// Both sides hold the same: the peer's centre holds every feed as far as we do.
-    fn note_all<S: Store>(
-        &self,
-        centre: CentreId,
-        store: &mut S,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if centre == self.ours.centre {
-            return Ok(());
-        }
-        for shared in &self.shared {
-            let shelf = standing::shelf(store, &self.ours, shared)?;
-            for (feed, head) in shelf.page(None, usize::MAX) {
-                holders::note(store, &FeedId(*feed), &centre, head.seq, now)?;
-            }
-        }
-        Ok(())
-    }
-
     fn log_heads<S: Store>(
         &mut self,
         after: Option<[u8; 32]>,
@@ -179,15 +229,7 @@ impl Session {
         if more {
             self.tasks.log_heads = Some(heads.last().map(|head| head.centre));
         }
-        let shelf = store.shelf(ShelfName::Identities);
-        for head in heads {
-            let theirs = Head { seq: head.events, id: head.id.0, forked: head.forked };
-            let ours = shelf.get(&head.centre.0);
-            if ours != Some(&theirs) && (ours.is_none() || lacks(store, &head)?) {
-                self.plan_log(head, ours.is_some());
-            }
-        }
-        Ok(())
+        Ok(self.wanted_logs(&heads, store)?)
     }
 
     fn logs<S: Store>(
@@ -207,6 +249,7 @@ impl Session {
             }
             let done = ingest::ingest_log(store, *centre, events)?;
             self.gains.identities += done.added;
+            self.uncommitted |= done.added != 0;
             // An event of a newer version is nobody's fault; what it says is unknown here.
             self.failed_parts |= done.unread != 0;
             if done.added != 0 && done.unread == 0 && lacks(store, &head)? {
@@ -215,7 +258,7 @@ impl Session {
         }
         // One answer may be too small for all of them; one that brings none has no more.
         match rest.len() == wanted.len() {
-            true => self.failed_parts = true,
+            true => self.miss(),
             false => self.tasks.logs.extend(rest),
         }
         self.prove(store)
@@ -233,6 +276,17 @@ impl Session {
         if more {
             self.tasks.heads.push_front((shelf, heads.last().map(|head| head.feed)));
         }
+        Ok(self.take_heads(shelf, heads, store, now)?)
+    }
+
+    /// Plans what heads on a shelf of the peer ask for.
+    pub(super) fn take_heads<S: Store>(
+        &mut self,
+        shelf: Shared,
+        heads: &[HeadEntry],
+        store: &mut S,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let centre = self.theirs.as_ref().map(|hello| hello.centre);
         let centre = centre.filter(|centre| self.proved && *centre != self.ours.centre);
         for head in heads {
@@ -248,13 +302,13 @@ impl Session {
     }
 
     /// Plans what one head asks for. Returns whether we hold the very record that it names.
-    fn compare_head<S: Store>(&mut self, head: &HeadEntry, store: &S) -> Result<bool, TakeError> {
+    fn compare_head<S: Store>(&mut self, head: &HeadEntry, store: &S) -> Result<bool, StoreError> {
         let feed = head.feed;
         let state = self.held(&feed, store)?;
         if self.declines_feed(&feed, state.as_ref()) {
             return Ok(false);
         }
-        let (chain, fork) = state.map_or((0, None), |state| (state.chain.seq, state.fork));
+        let (chain, fork) = state.as_ref().map_or((0, None), |state| (state.chain.seq, state.fork));
         let evident = fork.is_some_and(|fork| fork <= head.seq.saturating_add(1));
         if head.forked && !evident {
             self.tasks.evidence.insert(feed);
@@ -266,7 +320,14 @@ impl Session {
             return Ok(false);
         }
         if chain < head.seq {
-            self.tasks.ranges.push_back(Wanted { feed, from: chain + 1, to: head.seq });
+            let missing = head.bytes.saturating_sub(store.feed_bytes(&feed)?);
+            self.pace.hint(feed, head.seq - chain, missing);
+            let wanted = Wanted { feed, from: chain + 1, to: head.seq };
+            // Those for whom somebody vouches come first, so that what nations say is known soon.
+            match state.is_some_and(|state| self.is_welcome(&state.centre)) {
+                true => self.tasks.ranges.push_front(wanted),
+                false => self.tasks.ranges.push_back(wanted),
+            }
             return Ok(false);
         }
         if head.seq == 0 {
@@ -296,16 +357,23 @@ impl Session {
         if !ascending || !forward || (more && count == 0) {
             return violation("a page of heads does not go forward");
         }
-        self.heads_left = match self.heads_left.checked_sub(count) {
-            Some(left) => left,
-            None => return violation("more heads than a session looks at"),
-        };
-        Ok(())
+        self.count_heads(count)
+    }
+
+    /// Counts heads and branches that were looked at.
+    pub(super) fn count_heads(&mut self, count: usize) -> Result<(), TakeError> {
+        match self.heads_left.checked_sub(count) {
+            Some(left) => {
+                self.heads_left = left;
+                Ok(())
+            }
+            None => violation("more heads than a session looks at"),
+        }
     }
 }
 
 /// Returns whether a peer's log may have events that ours lacks.
-fn lacks(store: &impl Store, head: &LogHead) -> Result<bool, StoreError> {
+pub(super) fn lacks(store: &impl Store, head: &LogHead) -> Result<bool, StoreError> {
     let log = ingest::log_of(store, &head.centre)?;
     let known = |log: Log| log.events().iter().any(|event| event.id() == head.id);
     let forked =

@@ -17,7 +17,7 @@ use baraza_protocol::{
 };
 use baraza_record::{Audience, CentreId, FeedId, NetworkId, Timestamp, WireRecord, codec};
 
-use crate::fixture::{bare, garbled, go_on, head, store_of, take};
+use crate::fixture::{bare, fetch, garbled, go_on, head, store_of, take, wires};
 
 /// Asks, and checks that question and answer keep their limits and pass the screen.
 fn ask(store: &MemoryStore, request: &Request) -> Answer {
@@ -41,7 +41,7 @@ fn ask(store: &MemoryStore, request: &Request) -> Answer {
 fn seqs(answer: Answer) -> Vec<Vec<u64>> {
     let Answer::Batch(parts) = answer else { panic!("{answer:?}") };
     let seq = |wire: &WireRecord| baraza_record::Header::decode(&wire.header).unwrap().seq;
-    parts.iter().map(|part| part.records.iter().map(seq).collect()).collect()
+    parts.iter().map(|part| wires(part).iter().map(seq).collect()).collect()
 }
 
 #[test]
@@ -58,13 +58,13 @@ fn the_largest_records_fit_one_by_one() {
         last = head(&record);
         take(&mut store, &[record]);
     }
-    let fetch = |from| {
+    let fetched = |from| {
         let feed = alice.feed();
         let ranges = (from..=7).map(|seq| Wanted { feed, from: seq, to: seq }).collect();
-        seqs(ask(&store, &Request::Fetch(Scope::Public, ranges)))
+        seqs(ask(&store, &fetch(ranges)))
     };
-    assert_eq!(fetch(1), [[1], [2], [3], [4]]);
-    assert_eq!(fetch(5), [[5]]);
+    assert_eq!(fetched(1), [[1], [2], [3], [4]]);
+    assert_eq!(fetched(5), [[5]]);
     let places = (1..=7).map(|seq| (alice.feed(), seq)).collect();
     let Answer::Bodies(bodies) = ask(&store, &Request::Bodies(Scope::Public, places)) else {
         panic!("no bodies")
@@ -102,10 +102,7 @@ fn the_largest_questions_have_bounded_answers() {
     let Answer::Peers(peers) = ask(&store, &Request::Peers) else { panic!("no peers") };
     assert_eq!(peers.len(), PEERS_MAX);
     let feed = FeedId([255; 32]);
-    ask(
-        &store,
-        &Request::Fetch(Scope::Public, vec![Wanted { feed, from: 1, to: u64::MAX }; RANGES_MAX]),
-    );
+    ask(&store, &fetch(vec![Wanted { feed, from: 1, to: u64::MAX }; RANGES_MAX]));
     ask(&store, &Request::Bodies(Scope::Public, vec![(feed, u64::MAX); BODIES_MAX]));
     ask(&store, &Request::Probe(Scope::Public, feed, vec![u64::MAX; PROBE_MAX]));
 }
@@ -115,7 +112,7 @@ fn questions_over_a_limit_are_not_understood() {
     let feed = FeedId([1; 32]);
     let wanted = Wanted { feed, from: 1, to: 1 };
     for request in [
-        Request::Fetch(Scope::Public, vec![wanted; RANGES_MAX + 1]),
+        fetch(vec![wanted; RANGES_MAX + 1]),
         Request::Bodies(Scope::Public, vec![(feed, 1); BODIES_MAX + 1]),
         Request::Logs(vec![LogWanted { centre: CentreId([1; 32]), after: None }; LOGS_MAX + 1]),
         Request::Probe(Scope::Public, feed, vec![1; PROBE_MAX + 1]),
@@ -133,17 +130,17 @@ fn a_range_without_a_good_signature_at_its_end_goes_on_to_one() {
     take(&mut store, &garbled(&chain[..40]));
     take(&mut store, &garbled(&chain[40..]));
     let feed = alice.feed();
-    let fetch = |from, to| {
-        let answer = ask(&store, &Request::Fetch(Scope::Public, vec![Wanted { feed, from, to }]));
+    let fetched = |from, to| {
+        let answer = ask(&store, &fetch(vec![Wanted { feed, from, to }]));
         let Answer::Batch(parts) = &answer else { panic!("{answer:?}") };
-        let bodies = parts[0].records.iter().filter(|wire| wire.payload.is_some()).count();
+        let bodies = wires(&parts[0]).iter().filter(|wire| wire.payload.is_some()).count();
         let range = seqs(answer).remove(0);
         (range[0], range[range.len() - 1], bodies)
     };
-    assert_eq!(fetch(1, 60), (1, 60, 60));
-    assert_eq!(fetch(1, 50), (1, 40, 40), "cut after a good one");
-    assert_eq!(fetch(41, 50), (41, 60, 0), "headers on to the next good one");
-    assert_eq!(fetch(5, 5), (5, 40, 0));
+    assert_eq!(fetched(1, 60), (1, 60, 60));
+    assert_eq!(fetched(1, 50), (1, 40, 40), "cut after a good one");
+    assert_eq!(fetched(41, 50), (41, 60, 0), "headers on to the next good one");
+    assert_eq!(fetched(5, 5), (5, 40, 0));
 }
 
 #[test]
@@ -188,7 +185,7 @@ fn nothing_but_what_is_public_and_admitted_is_given() {
     take(&mut store, &[bare(&chain[0])]);
     for feed in [closed.feed(), bob.feed()] {
         let ranges = vec![Wanted { feed, from: 1, to: 3 }];
-        assert_eq!(ask(&store, &Request::Fetch(Scope::Public, ranges)), Answer::Batch(Vec::new()));
+        assert_eq!(ask(&store, &fetch(ranges)), Answer::Batch(Vec::new()));
         assert_eq!(
             ask(&store, &Request::Bodies(Scope::Public, vec![(feed, 1)])),
             Answer::Bodies(vec![None])

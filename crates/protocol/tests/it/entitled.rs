@@ -8,11 +8,11 @@ use baraza_protocol::{
     net::Peer,
     standing::{self, Standing},
     store::Store,
-    wire::{Answer, Request, Scope, Wanted},
+    wire::{Answer, Below, Request, Scope, Trie, Wanted},
 };
 use baraza_record::{Audience, CentreId, NetworkId, VerifiedRecord};
 
-use crate::fixture::{go_on, head, store_of, take};
+use crate::fixture::{fetch_of, go_on, head, store_of, take};
 
 const CLOSED: NetworkId = NetworkId([0xc1; 32]);
 const OPEN: NetworkId = NetworkId([0x09; 32]);
@@ -75,7 +75,8 @@ impl World {
         let wanted = Wanted { feed: id, from: 1, to: 9 };
         let requests = [
             Request::Heads(scope, None),
-            Request::Fetch(scope, vec![wanted]),
+            Request::Descend(Trie::Feeds(scope), vec![Vec::new()]),
+            fetch_of(scope, vec![wanted]),
             Request::Bodies(scope, vec![(id, 1), (id, 2)]),
             Request::Probe(scope, id, vec![1, 2]),
             Request::Evidence(scope, id),
@@ -86,6 +87,10 @@ impl World {
             let bytes = answer.encode();
             given.push(match answer {
                 Answer::Heads(heads, false) => heads.iter().any(|head| head.feed == id),
+                Answer::Descent(below) => match below.as_slice() {
+                    [Below::Heads(heads)] => heads.iter().any(|head| head.feed == id),
+                    other => panic!("{other:?}"),
+                },
                 Answer::Batch(parts) => parts.iter().any(|part| part.records.len() == 2),
                 Answer::Bodies(bodies) => bodies.iter().all(Option::is_some),
                 Answer::Ids(ids) => ids.iter().all(Option::is_some),
@@ -96,8 +101,9 @@ impl World {
                 self.assert_silent(feed, &bytes);
             }
         }
-        // Heads lists the shelf that was asked for, the others give all that may be had.
-        given[1..].iter().all(|one| *one == given[1]).then_some(given[1])
+        // Heads and tries list the shelf that was asked for, the others give all that may be had.
+        assert_eq!(given[0], given[1]);
+        given[2..].iter().all(|one| *one == given[2]).then_some(given[2])
     }
 
     #[track_caller]
@@ -197,20 +203,23 @@ fn what_belongs_to_nobody_in_particular_tells_of_no_other_feed() {
     let dave = Author::new(4);
     let asker = dave.key.public();
     let stranger = Ours { centre: dave.centre(), node: asker, networks: Vec::new() };
-    let hello = standing::hello(&store_of(&[&dave]), &stranger, &world.ours.node, None).unwrap();
+    let store = store_of(&[&dave]);
+    let question =
+        standing::question(&store, &stranger, &world.ours.node, None, &[], None).unwrap();
     let wanted = |author: u8| baraza_protocol::wire::LogWanted {
         centre: Author::new(author).centre(),
         after: None,
     };
     for request in [
-        Request::Compare(hello),
+        Request::Compare(question),
         Request::LogHeads(None),
         Request::Logs((1..=4).map(wanted).collect()),
         Request::Peers,
     ] {
         let answer = world.ask(&asker, &request);
-        if let Answer::Compared(hello) = &answer {
-            assert!(hello.networks.is_empty(), "not even how many networks there are");
+        if let Answer::Differs(differs) = &answer {
+            assert!(differs.hello.networks.is_empty(), "not even how many networks there are");
+            assert_eq!(differs.feeds.len(), 1);
         }
         let bytes = answer.encode();
         world.feeds[1..].iter().for_each(|feed| world.assert_silent(feed, &bytes));
@@ -226,7 +235,15 @@ fn what_members_show_an_outsider_is_different_each_time() {
     let [bob, dave] = [2, 4].map(|n| Author::new(n).key.public());
     let bobs = Ours { node: bob, networks: vec![closed()], ..world.ours.clone() };
     let ours = Ours { networks: vec![closed()], ..world.ours.clone() };
-    let hello = |ours: &Ours, to| standing::hello(&world.store, ours, &to, None).unwrap();
+    // Members prove themselves to each other, and outsiders with stolen words to nobody.
+    let hello = |ours: &Ours, to| {
+        let theirs = Ours { node: to, networks: vec![closed()], ..ours.clone() };
+        let question = standing::question(&world.store, &theirs, &ours.node, None, &[], None);
+        match standing::answer(&world.store, ours, &to, &question.unwrap()).unwrap() {
+            Answer::Differs(differs) => differs.hello,
+            other => panic!("{other:?}"),
+        }
+    };
     let shown =
         [hello(&ours, dave), hello(&bobs, dave), hello(&ours, bob), hello(&bobs, world.ours.node)];
     let mut seen: Vec<_> = shown.iter().flat_map(|one| one.networks.clone()).collect();

@@ -5,6 +5,7 @@ use baraza_protocol::{
     ingest::{self, Ingested},
     model::MemoryStore,
     store::{Branch, FeedHead, Place, ShelfName, Store, StoreRead},
+    wire::{Answer, Fetch, Part, Records, Request, Scope, Wanted},
 };
 use baraza_record::{RecordId, Seq, SignedRecord, Timestamp, VerifiedRecord, WireRecord};
 
@@ -118,4 +119,40 @@ pub(crate) fn admitted(store: &impl StoreRead) -> Vec<RecordId> {
     }
     ids.sort();
     ids
+}
+
+/// Returns a request for all of the public records in these ranges.
+pub(crate) fn fetch(ranges: Vec<Wanted>) -> Request {
+    fetch_of(Scope::Public, ranges)
+}
+
+/// Returns a request for all of the records on a shelf in these ranges.
+pub(crate) fn fetch_of(scope: Scope, ranges: Vec<Wanted>) -> Request {
+    Request::Fetch(Fetch { scope, ranges, bytes: u32::MAX, interests: None })
+}
+
+/// Returns records without the proof that they are authentic.
+pub(crate) fn unverified(records: &[VerifiedRecord]) -> Vec<SignedRecord> {
+    records.iter().map(|record| record.record().clone()).collect()
+}
+
+/// Returns the records of a part as they are.
+pub(crate) fn wires(part: &Part) -> Vec<WireRecord> {
+    let (records, _) = part.clone().into_records().unwrap();
+    records.iter().map(SignedRecord::to_wire).collect()
+}
+
+/// Writes the records of a batch out, so that a test can bend them.
+pub(crate) fn written_out(answer: Answer) -> Answer {
+    let Answer::Batch(parts) = answer else { return answer };
+    let whole = |part: &Part| Part { range: part.range, records: Records::Whole(wires(part)) };
+    Answer::Batch(parts.iter().map(whole).collect())
+}
+
+/// Returns the records of a part that is written out.
+pub(crate) fn records_of(part: &mut Part) -> &mut Vec<WireRecord> {
+    match &mut part.records {
+        Records::Whole(records) => records,
+        Records::Compact(_) => panic!("not written out"),
+    }
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod bodies;
+mod compact;
 mod mutations;
 mod signatures;
 

@@ -7,6 +7,8 @@ use baraza_protocol::{
 };
 use baraza_record::{CentreId, EventId, FeedId, RecordId};
 
+use crate::fixture::{records_of, unverified};
+
 use super::{
     Fault::{Nobody, Peer as Theirs},
     check,
@@ -45,8 +47,13 @@ fn a_peer_that_is_always_busy_is_not_blamed_for_it() {
 
 #[test]
 fn pages_that_do_not_go_forward() {
-    let entry =
-        |n: u8| HeadEntry { feed: FeedId([n; 32]), seq: 1, id: RecordId([n; 32]), forked: false };
+    let entry = |n: u8| HeadEntry {
+        feed: FeedId([n; 32]),
+        seq: 1,
+        id: RecordId([n; 32]),
+        forked: false,
+        bytes: 0,
+    };
     let pages = [
         ("backwards", Answer::Heads(vec![entry(2), entry(1)], false)),
         ("the same twice", Answer::Heads(vec![entry(2), entry(2)], false)),
@@ -75,7 +82,13 @@ fn pages_that_never_end() {
             let entry = |step: u64| {
                 let mut feed = [0; 32];
                 feed[..8].copy_from_slice(&(base + step).to_be_bytes());
-                HeadEntry { feed: FeedId(feed), seq: 9, id: RecordId([0; 32]), forked: true }
+                HeadEntry {
+                    feed: FeedId(feed),
+                    seq: 9,
+                    id: RecordId([0; 32]),
+                    forked: true,
+                    bytes: 0,
+                }
             };
             n += 1;
             Answer::Heads((1..=1_000).map(entry).collect(), true).encode()
@@ -92,7 +105,13 @@ fn what_is_advertised_and_never_given() {
             for n in 0..200 {
                 let (feed, id) = (FeedId([n; 32]), RecordId([n; 32]));
                 let forked = n % 2 == 0;
-                heads.push(HeadEntry { feed, seq: u64::MAX - u64::from(n), id, forked });
+                heads.push(HeadEntry {
+                    feed,
+                    seq: u64::MAX - u64::from(n),
+                    id,
+                    forked,
+                    bytes: u64::MAX,
+                });
             }
             heads.sort_by_key(|head| head.feed);
             heads.dedup_by_key(|head| head.feed);
@@ -116,7 +135,7 @@ fn what_is_advertised_and_never_given() {
         (_, honest) => honest.encode(),
     });
     check("nothing is available", Nobody, &mut |request, honest| match request {
-        Request::Fetch(_, _) => Answer::Batch(Vec::new()).encode(),
+        Request::Fetch(_) => Answer::Batch(Vec::new()).encode(),
         Request::Evidence(_, _) => Answer::Evidence(Vec::new()).encode(),
         _ => honest.encode(),
     });
@@ -125,9 +144,9 @@ fn what_is_advertised_and_never_given() {
         _ => honest.encode(),
     });
     check("one record at a time", Nobody, &mut |request, honest| match (request, honest) {
-        (Request::Fetch(_, _), Answer::Batch(mut parts)) => {
+        (Request::Fetch(_), Answer::Batch(mut parts)) => {
             parts.truncate(1);
-            parts.iter_mut().for_each(|part| part.records.truncate(1));
+            parts.iter_mut().for_each(|part| records_of(part).truncate(1));
             Answer::Batch(parts).encode()
         }
         (_, honest) => honest.encode(),
@@ -142,38 +161,41 @@ fn parts_that_are_not_what_was_asked_for() {
         parts
     }
     let cases: [(&str, Bend); 9] = [
-        ("empty parts", |parts| each(parts, |part| part.records.clear())),
+        ("empty parts", |parts| each(parts, |part| records_of(part).clear())),
         ("another range", |parts| each(parts, |part| part.range = 200)),
         ("one range twice", |parts| [parts.clone(), parts].concat()),
         ("the first is missing", |parts| {
             each(parts, |part| {
-                part.records.remove(0);
+                records_of(part).remove(0);
             })
         }),
         ("one within is missing", |parts| {
             each(parts, |part| {
-                part.records.remove(1);
+                let records = records_of(part);
+                if 2 < records.len() {
+                    records.remove(1);
+                }
             })
         }),
-        ("turned round", |parts| each(parts, |part| part.records.reverse())),
+        ("turned round", |parts| each(parts, |part| records_of(part).reverse())),
         ("another's records", |parts| {
             let stranger = Author::new(50).chain(4);
-            let records = stranger.iter().map(|record| record.to_wire()).collect();
-            vec![Part { range: 0, records }; parts.len().min(1)]
+            vec![Part::new(0, &unverified(&stranger)); parts.len().min(1)]
         }),
         ("no good signature at the end", |parts| {
-            each(parts, |part| part.records.last_mut().unwrap().signature = Some([1; 64]))
+            each(parts, |part| records_of(part).last_mut().unwrap().signature = Some([1; 64]))
         }),
         ("bodies of others", |parts| {
             each(parts, |part| {
-                let other = part.records[1].payload.clone();
-                part.records[0].payload = other;
+                let records = records_of(part);
+                let last = records.len() - 1;
+                records[0].payload = records[last].payload.clone();
             })
         }),
     ];
     for (name, bend) in cases {
         check(name, Theirs, &mut |request, honest| match (request, honest) {
-            (Request::Fetch(_, _), Answer::Batch(parts)) if !parts.is_empty() => {
+            (Request::Fetch(_), Answer::Batch(parts)) if !parts.is_empty() => {
                 Answer::Batch(bend(parts)).encode()
             }
             (_, honest) => honest.encode(),
@@ -219,7 +241,7 @@ fn records_that_are_replayed() {
         "the first batch again and again",
         Theirs,
         &mut |request, honest| match (request, honest) {
-            (Request::Fetch(_, _), honest) => first.get_or_insert_with(|| honest.encode()).clone(),
+            (Request::Fetch(_), honest) => first.get_or_insert_with(|| honest.encode()).clone(),
             (_, honest) => honest.encode(),
         },
     );

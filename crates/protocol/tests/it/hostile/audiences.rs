@@ -11,7 +11,7 @@ use baraza_protocol::{
 use baraza_record::{Audience, NetworkId, RecordId, VerifiedRecord};
 
 use super::victim::Victim;
-use crate::fixture::{bare, go_on, head, store_of, take};
+use crate::fixture::{bare, go_on, head, store_of, take, unverified};
 
 const NETWORK: NetworkId = NetworkId([0xa1; 32]);
 
@@ -49,9 +49,9 @@ fn asked(held: &[&[VerifiedRecord]], listed: &[HeadEntry]) -> Vec<Vec<u8>> {
             (Request::Heads(Scope::Public, None), Answer::Heads(..)) => {
                 Answer::Heads(listed.to_vec(), false).encode()
             }
-            (_, Answer::Compared(mut hello)) => {
-                hello.public = [7; 32];
-                Answer::Compared(hello).encode()
+            (_, Answer::Differs(mut differs)) => {
+                differs.hello.public = [7; 32];
+                Answer::Differs(differs).encode()
             }
             (_, honest) => honest.encode(),
         }
@@ -76,7 +76,7 @@ fn whether_we_hold_what_is_not_for_a_peer_changes_nothing_that_it_sees() {
             (9, RecordId([1; 32]), true),
             (u64::MAX, RecordId([1; 32]), false),
         ] {
-            let listed = [HeadEntry { feed, seq, id, forked }];
+            let listed = [HeadEntry { feed, seq, id, forked, bytes: 0 }];
             let without = asked(&[], &listed);
             assert!(2 < without.len(), "it asks for a feed that it does not hold");
             for held in
@@ -94,22 +94,20 @@ fn hand_on(peer: &Author, scope: fn(&Scope) -> bool, foreign: &[VerifiedRecord])
     join(&mut victim);
     let theirs = store_of(&[&Author::new(1), peer]);
     let (feed, last) = (foreign[0].feed(), &foreign[foreign.len() - 1]);
-    let entry = HeadEntry { feed, seq: last.header().seq, id: last.id(), forked: false };
+    let entry = HeadEntry { feed, seq: last.header().seq, id: last.id(), forked: false, bytes: 0 };
     let node = Author::new(100).key.public();
     let ours = membership();
     victim.meet(peer, &theirs, &mut |request, honest| match (request, honest) {
         (Request::Heads(asked, None), _) if scope(asked) => {
             Answer::Heads(vec![entry], false).encode()
         }
-        (Request::Fetch(..), _) => {
-            let records = foreign.iter().map(|record| record.to_wire()).collect();
-            Answer::Batch(vec![Part { range: 0, records }]).encode()
-        }
-        (_, Answer::Compared(mut hello)) => {
+        (Request::Fetch(..), _) => Answer::Batch(vec![Part::new(0, &unverified(foreign))]).encode(),
+        (_, Answer::Differs(mut differs)) => {
             let from = peer.key.public();
-            hello.networks = vec![(ours.tag(&from, &node), [9; 32])];
-            hello.public = [7; 32];
-            Answer::Compared(hello).encode()
+            differs.hello.networks = vec![(ours.tag(&from, &node), [9; 32])];
+            differs.hello.public = [7; 32];
+            differs.feeds.push(differs.feeds[0].clone());
+            Answer::Differs(differs).encode()
         }
         (_, honest) => honest.encode(),
     });

@@ -9,9 +9,9 @@ use baraza_protocol::{
     screen::screen,
     session::RETRIES_MAX,
     store::{StoreRead, Table},
-    wire::{Answer, Hello, KnownPeer, Request},
+    wire::{Answer, Cursor, KnownPeer, Request},
 };
-use baraza_record::{CentreId, PublicKey};
+use baraza_record::PublicKey;
 
 use super::{Fault::Peer as Theirs, check, victim::Victim, world};
 
@@ -36,8 +36,9 @@ fn peers_without_end_and_useless_addresses() {
                 Answer::Peers((n..n + 32).map(known).collect()).encode()
             }
             // It never agrees, so that it is asked for peers each time.
-            (Request::Compare(_), Answer::Compared(hello)) => {
-                Answer::Compared(Hello { public: [1; 32], ..hello }).encode()
+            (Request::Compare(_), Answer::Differs(mut differs)) => {
+                differs.hello.public = [1; 32];
+                Answer::Differs(differs).encode()
             }
             (_, honest) => honest.encode(),
         });
@@ -74,13 +75,7 @@ fn a_request_that_the_network_lost_does_not_hang_the_session() {
     victim.now = victim.now.plus_ms(2_000);
     victim.give(Vec::new());
     assert_eq!(victim.status().sessions, 0);
-    let late = Answer::Compared(Hello {
-        centre: CentreId([1; 32]),
-        identities: [0; 32],
-        public: [0; 32],
-        networks: Vec::new(),
-        centres: None,
-    });
+    let late = Answer::Same(Cursor { epoch: 1, moved: 1 });
     let late = NetEvent::Response { peer, request: 1, bytes: late.encode() };
     assert!(victim.give(vec![screen(late)]).is_empty(), "an answer after the end is nothing");
 }

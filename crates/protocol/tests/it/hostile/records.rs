@@ -14,7 +14,7 @@ use super::{
     victim::Victim,
     world,
 };
-use crate::fixture::{bare, digest, garbled, go_on, head, store_of, take};
+use crate::fixture::{bare, digest, garbled, go_on, head, records_of, store_of, take};
 
 #[test]
 fn bodies_that_are_withheld_wrong_or_miscounted() {
@@ -112,8 +112,8 @@ fn newer_from_11(request: &Request, answer: Answer) -> Vec<u8> {
         header.is_ok_and(|header| header.feed() == bob && 10 < header.seq)
     };
     match (request, answer) {
-        (Request::Fetch(_, _), Answer::Batch(mut parts)) => {
-            let records = parts.iter_mut().flat_map(|part| &mut part.records);
+        (Request::Fetch(_), Answer::Batch(mut parts)) => {
+            let records = parts.iter_mut().flat_map(records_of);
             records.filter(|wire| of_bob(wire)).for_each(|wire| wire.header[0] = 9);
             Answer::Batch(parts).encode()
         }

@@ -14,7 +14,7 @@ use baraza_protocol::{
 };
 use baraza_record::Timestamp;
 
-use crate::fixture::{NOW, digest, store_of};
+use crate::fixture::{NOW, digest, store_of, written_out};
 
 /// The node under attack, at its own time.
 pub(super) struct Victim {
@@ -86,6 +86,7 @@ impl Victim {
                 let theirs = Ours { centre: peer.centre(), node, networks: Vec::new() };
                 let us = Author::new(100).key.public();
                 let honest = answer::answer(&store.reader(), &theirs, &us, &asked).unwrap();
+                let honest = written_out(honest);
                 let bytes = script(&asked, honest);
                 inputs.push(screen(NetEvent::Response { peer: to, request, bytes }));
             }
