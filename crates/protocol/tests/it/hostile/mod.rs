@@ -4,6 +4,7 @@
 mod answers;
 mod attachments;
 mod audiences;
+mod cursors;
 mod flood;
 mod gossip;
 mod links;
