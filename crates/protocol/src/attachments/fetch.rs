@@ -7,6 +7,9 @@
 //! Not here: who may be asked (`service`), bytes (`Store`), proofs (`baraza_record::attachment`).
 //! Spec: docs/PROTOCOL.md, section 6.7.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use baraza_record::{
@@ -42,8 +45,8 @@ pub const IN_FLIGHT_MAX: usize = 8;
 /// Most files that are wanted at once.
 pub const WANTS_MAX: usize = 10_000;
 
-/// Wanted files that are looked at for one request.
-const LOOKED_AT_MAX: usize = 256;
+/// Wanted files of which it is asked for one request whether the peer may have them.
+const LOOKED_AT_MAX: usize = 1_000;
 
 /// Wait before a peer that does not have a file is asked for it again (1 min); doubled each time.
 const LACKS_MS: u64 = 60_000;
@@ -143,6 +146,8 @@ pub enum Taken {
 #[derive(Debug, Default)]
 pub struct Fetcher {
     wants: BTreeMap<FileHash, Want>,
+    /// Lengths of all wanted files together.
+    bytes: u64,
     /// What people asked for first, then by time.
     order: BTreeSet<(bool, Timestamp, FileHash)>,
     flights: BTreeMap<RequestId, Flight>,
@@ -165,6 +170,7 @@ impl Fetcher {
             source.lacks.remove(&hash);
         }
         self.order.insert((!row.asked, row.since_ms, hash));
+        self.bytes = self.bytes.saturating_add(row.bytes);
         self.wants.insert(hash, Want { row, groups });
         true
     }
@@ -172,6 +178,7 @@ impl Fetcher {
     /// Wants a file no longer. Returns whether it was wanted.
     pub fn forget(&mut self, hash: &FileHash) -> bool {
         let Some(want) = self.wants.remove(hash) else { return false };
+        self.bytes = self.bytes.saturating_sub(want.row.bytes);
         self.order.remove(&(!want.row.asked, want.row.since_ms, *hash));
         true
     }
@@ -190,9 +197,9 @@ impl Fetcher {
         (self.wants.len(), self.wants.values().map(missing).sum())
     }
 
-    /// Returns the lengths of the wanted files.
-    pub fn lengths(&self) -> impl Iterator<Item = (&FileHash, u64)> {
-        self.wants.iter().map(|(hash, want)| (hash, want.row.bytes))
+    /// Returns the lengths of all wanted files but this one together.
+    pub fn bytes_beside(&self, hash: &FileHash) -> u64 {
+        self.bytes.saturating_sub(self.wants.get(hash).map_or(0, |want| want.row.bytes))
     }
 
     /// Returns a part to ask `peer` for, if there is one that it `may` be asked for. Follow it
@@ -213,14 +220,13 @@ impl Fetcher {
         }
         let at_once = source.map_or(COUNT_START, |source| source.count);
         let lacks = |hash| source.and_then(|source| source.lacks.get(hash));
-        for (_, _, hash) in self.order.iter().take(LOOKED_AT_MAX) {
-            let Some(want) = self.wants.get(hash) else { continue };
+        let may_have = |hash: &&FileHash| lacks(hash).is_none_or(|(until, _)| *until <= now);
+        let candidates = self.order.iter().map(|(_, _, hash)| hash).filter(may_have);
+        for hash in candidates.take(LOOKED_AT_MAX) {
+            let Some(want) = self.wants.get(hash).filter(|want| may(&want.row)) else { continue };
             let Some(from) = want.groups.iter().position(|group| *group == Group::Missing) else {
                 continue;
             };
-            if lacks(hash).is_some_and(|(until, _)| now < *until) || !may(&want.row) {
-                continue;
-            }
             let run = want.groups[from..].iter().take(at_once.into());
             let count = run.take_while(|group| **group == Group::Missing).count();
             let (from, count) = (from as u32, count as u8);

@@ -41,6 +41,8 @@ pub(super) struct Attachments {
     pub(super) behind: bool,
     /// Files of which a retraction waits for its day, in order.
     pub(super) due: std::collections::BTreeSet<(Timestamp, Place)>,
+    /// Bytes of whole files that may make room, unless something has changed.
+    pub(super) droppable: Option<u64>,
     /// Until when nothing is fetched because the disk is full.
     no_room_until: Timestamp,
 }
@@ -168,6 +170,7 @@ impl<S: Store> Service<S> {
         }
         let Some(want) = Rows(&self.store).want(&hash)? else { return Ok(()) };
         self.attachments.fetcher.forget(&hash);
+        self.attachments.droppable = None;
         self.store.put_want(&hash, None)?;
         let Some(state) = self.store.feed(&want.feed)? else { return Ok(()) };
         let origin =
@@ -183,6 +186,7 @@ impl<S: Store> Service<S> {
         if let Some(why) = self.read_only.clone() {
             return Err(Refusal::Store(StoreError::ReadOnly { why }));
         }
+        self.attachments.droppable = None;
         let hash = match command {
             FileCommand::Keep(part) => self.keep_own(&part)?,
             FileCommand::Fetch { place, index, pin } => self.want_file(&place, index, pin)?,
@@ -307,22 +311,18 @@ impl<S: Store> Service<S> {
         quota: u64,
         may: bool,
     ) -> Result<bool, StoreError> {
-        let wanted = self.attachments.fetcher.lengths().filter(|(other, _)| *other != hash);
-        let mut taken: u64 = wanted.map(|(_, bytes)| bytes).sum();
-        let mut others = Vec::new();
-        for (other, row) in Rows(&self.store).files()? {
-            if row.pinned || other == *hash || self.is_ours(&other, &row)? {
-                continue;
-            }
-            if let Some(held) = self.store.attachment(&other)?.filter(is_whole) {
-                taken = taken.saturating_add(held.bytes);
-                others.push((row.used_ms, other, held.bytes, row));
-            }
-        }
-        let room = quota.saturating_sub(bytes);
-        let droppable: u64 = others.iter().map(|(_, _, bytes, _)| bytes).sum();
-        if quota < bytes || room < taken.saturating_sub(if may { droppable } else { 0 }) {
+        let wanted = self.attachments.fetcher.bytes_beside(hash);
+        let Some(room) = quota.checked_sub(bytes).and_then(|room| room.checked_sub(wanted)) else {
             return Ok(false);
+        };
+        if let Some(taken) = self.attachments.droppable.filter(|_| !may) {
+            return Ok(taken <= room);
+        }
+        let mut others = self.droppable(hash)?;
+        let mut taken: u64 = others.iter().map(|(_, _, bytes, _)| bytes).sum();
+        self.attachments.droppable = Some(taken);
+        if !may {
+            return Ok(taken <= room);
         }
         others.sort_unstable_by_key(|(used, other, ..)| (*used, *other));
         for (_, other, bytes, row) in others {
@@ -333,7 +333,26 @@ impl<S: Store> Service<S> {
             self.store.put_file(&other, Some(&FileRow { evicted: true, ..row }))?;
             taken -= bytes;
         }
+        self.attachments.droppable = None;
         Ok(true)
+    }
+
+    /// Returns the whole files that may make room for `hash`: when they were used, and how long
+    /// they are.
+    fn droppable(
+        &self,
+        hash: &FileHash,
+    ) -> Result<Vec<(Timestamp, FileHash, u64, FileRow)>, StoreError> {
+        let mut files = Vec::new();
+        for (other, row) in Rows(&self.store).files()? {
+            if row.pinned || other == *hash || self.is_ours(&other, &row)? {
+                continue;
+            }
+            if let Some(held) = self.store.attachment(&other)?.filter(is_whole) {
+                files.push((row.used_ms, other, held.bytes, row));
+            }
+        }
+        Ok(files)
     }
 
     /// Returns whether our centre publishes a file.

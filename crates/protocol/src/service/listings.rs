@@ -181,6 +181,7 @@ impl<S: Store> Service<S> {
         if row.as_ref().is_some_and(|row| !narrower(row)) {
             return Ok(());
         }
+        self.attachments.droppable = None;
         let (pinned, used_ms) = (row.is_some_and(|row| row.pinned), self.now);
         let audience = Some(state.audience.clone());
         let origin = Origin { centre: state.centre, audience, guessed: true };
@@ -210,6 +211,7 @@ impl<S: Store> Service<S> {
         }
         tracing::debug!(file = %hash.short(), "attachment deleted");
         self.attachments.fetcher.forget(hash);
+        self.attachments.droppable = None;
         self.store.put_want(hash, None)?;
         self.store.put_file(hash, None)?;
         self.store.drop_attachment(hash)
