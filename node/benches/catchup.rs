@@ -1,6 +1,7 @@
 //! Fresh catch-up between two daemons on loopback: seconds from the start of the empty
-//! one until it holds everything, verified and durable; bytes on the wire; memory; an idle
-//! daemon's memory and time to open.
+//! one until it holds everything, verified and durable, and until all of it is searchable;
+//! bytes on the wire; processor time and peak memory of both; an idle daemon's memory and
+//! time to open.
 //!
 //! `scripts/bench-catchup [RECORDS [SIGNERS]]` runs it in a network namespace of its own, so that
 //! the loopback counters show its bytes alone. Figures: docs/BENCHMARKS.md.
@@ -26,12 +27,19 @@ use support::{Author, Random, bytes_below, seconds};
 /// Time between two looks at a daemon: what the figures are exact to.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// Looks after which the run is given up: five minutes.
+const LOOKS_MAX: u32 = 30_000;
+
+/// Lets the fetching node take as many strangers at once as the run has signers.
+const POLICY: &str = "[quotas]\ncentres = 1_000_000\nnew_centres_per_day = 1_000_000\n";
+
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse::<u64>().ok());
     let (records, signers) = (numbers.next().unwrap_or(10_000), numbers.next().unwrap_or(100));
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));
     [&a, &b].into_iter().for_each(|home| init(home));
+    std::fs::write(b.join("policy.toml"), POLICY).expect("a home can be written");
     let bytes = fill(&a, records, signers);
     println!(
         "{records} records of {signers} signers, {} bytes on average, encoded",
@@ -50,9 +58,7 @@ fn main() {
     let before = loopback_bytes();
     let (took, bob) = seconds(|| {
         let bob = Daemon::start(&b, Some(&alice.address));
-        while status(&b, "records") < records || 0 < status(&b, "bodies_missing") {
-            std::thread::sleep(LOOK_EVERY);
-        }
+        until(|| records <= status(&b, "records") && status(&b, "bodies_missing") == 0);
         bob
     });
     let wire = loopback_bytes() - before;
@@ -65,7 +71,8 @@ fn main() {
     println!("until all are searchable: {:.2} s", took + indexed);
     for (name, daemon) in [("serving", &alice), ("fetching", &bob)] {
         println!(
-            "peak memory, {name}: {:.1} MB",
+            "{name}: {:.2} s of processor time, peak memory {:.1} MB",
+            cpu_seconds(daemon.pid()),
             status_kb(daemon.pid(), "VmHWM") as f64 / 1_024.0
         );
     }
@@ -156,9 +163,17 @@ fn status(home: &Path, member: &str) -> u64 {
 }
 
 fn until_searchable(home: &Path) {
-    while 0 < status(home, "index_behind") {
+    until(|| status(home, "index_behind") == 0);
+}
+
+fn until(mut reached: impl FnMut() -> bool) {
+    for _ in 0..LOOKS_MAX {
+        if reached() {
+            return;
+        }
         std::thread::sleep(LOOK_EVERY);
     }
+    panic!("not reached after {LOOKS_MAX} looks");
 }
 
 /// Returns the bytes that went over the loopback device.
@@ -166,6 +181,15 @@ fn loopback_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
     let line = text.lines().find(|line| line.trim_start().starts_with("lo:"));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Returns what a process has used of the processors, in and for it.
+fn cpu_seconds(pid: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // After the name in parentheses come the state and ten more; a tick is 10 ms on Linux.
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u32>().ok());
+    f64::from(ticks.sum::<u32>()) / 100.0
 }
 
 /// Returns a number of kilobytes of `/proc/PID/status`.

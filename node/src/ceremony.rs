@@ -24,6 +24,7 @@ use crate::{
     home::{self, Home},
     init,
     keys::{self, KeyError},
+    link::Link,
     recovery,
     staff::Staff,
 };
@@ -56,9 +57,18 @@ pub(crate) fn join(home: &Home, options: JoinOptions) -> Result<JoinReport, Erro
         },
         bootstrap: options.bootstrap,
         mdns: options.mdns,
+        reach: Default::default(),
     };
     let (centre, staff) = (options.centre, Staff::default());
-    let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };
+    let settings = Settings {
+        version: HOME_VERSION,
+        centre,
+        profile: None,
+        defaults,
+        network,
+        link: Link::default(),
+        staff,
+    };
     home::create_private_file(&home.config(), settings.to_toml().as_bytes())?;
     let peer_id = peer_id_text(&node.public());
     Ok(JoinReport { enrolment, peer_id, home: home.path().to_owned(), request })

@@ -7,11 +7,14 @@
 use std::path::Path;
 
 use baraza_api::{ErrorBody, ErrorCode};
+use baraza_protocol::budget::Terms;
 use baraza_record::CentreId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     home::{self, Home},
+    link::{self, Link},
+    reach::Reach,
     staff::Staff,
 };
 
@@ -26,12 +29,18 @@ pub(crate) struct Settings {
     pub(crate) version: u32,
     /// Our centre.
     pub(crate) centre: CentreId,
+    /// What kind of link this node is on; `normal` if it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<String>,
     /// What drafts lack.
     #[serde(default)]
     pub(crate) defaults: Defaults,
     /// How peers are reached.
     #[serde(default)]
     pub(crate) network: Network,
+    /// What the link may cost, where that differs from the profile.
+    #[serde(default, skip_serializing_if = "Link::is_default")]
+    pub(crate) link: Link,
     /// Who else on this machine may use the node, and for what.
     #[serde(default, skip_serializing_if = "Staff::is_default")]
     pub(crate) staff: Staff,
@@ -63,11 +72,15 @@ pub(crate) struct Network {
     pub(crate) bootstrap: Vec<String>,
     /// Whether to find and be found by nodes on the local network.
     pub(crate) mdns: bool,
+    /// How else, and for whom this node does something.
+    #[serde(skip_serializing_if = "Reach::is_default")]
+    pub(crate) reach: Reach,
 }
 
 impl Default for Network {
     fn default() -> Self {
         Self {
+            reach: Reach::default(),
             listen: vec!["/ip4/0.0.0.0/tcp/4640".into(), "/ip4/0.0.0.0/udp/4640/quic-v1".into()],
             bootstrap: Vec::new(),
             mdns: false,
@@ -87,10 +100,7 @@ impl Settings {
 
     /// Reads the text of a configuration that stands in `path`, of the node in `home`.
     pub(crate) fn parse(text: &str, path: &Path, home: &Home) -> Result<Self, ErrorBody> {
-        let settings: Self = toml::from_str(text).map_err(|error| {
-            ErrorBody::new(ErrorCode::Home, format!("{}: {error}", path.display()))
-                .with_hint("correct the line named, then try again")
-        })?;
+        let settings = Self::parse_text(text, path)?;
         if HOME_VERSION < settings.version {
             let what = format!(
                 "{} was made by a newer version (layout {}, this program knows {HOME_VERSION})",
@@ -105,6 +115,23 @@ impl Settings {
                 .with_hint("correct the section [staff], then try again")
         })?;
         Ok(settings)
+    }
+
+    /// Reads the text of a configuration that stands in `path`, of whatever version of the home.
+    pub(crate) fn parse_text(text: &str, path: &Path) -> Result<Self, ErrorBody> {
+        let settings: Self = toml::from_str(text).map_err(|error| {
+            ErrorBody::new(ErrorCode::Home, format!("{}: {error}", path.display()))
+                .with_hint("correct the line named, then try again")
+        })?;
+        let terms = settings.link.terms(settings.profile.as_deref());
+        terms.map_err(|what| link::wrong(path, &what))?;
+        Ok(settings)
+    }
+
+    /// Returns what the link may cost.
+    pub(crate) fn terms(&self) -> Result<Terms, ErrorBody> {
+        let terms = self.link.terms(self.profile.as_deref());
+        terms.map_err(|what| ErrorBody::new(ErrorCode::Home, what))
     }
 
     /// Returns the text of the configuration file.

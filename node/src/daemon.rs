@@ -22,7 +22,7 @@ use crate::{
     home::Home,
     init,
     node::{self, Node, Purpose},
-    sockets,
+    reach, sockets,
 };
 
 /// Time for the listeners to report their addresses before the ready line goes without.
@@ -61,13 +61,14 @@ pub(crate) fn start(
     let screening = {
         let (inputs, reader, ours) =
             (node.engine.inputs.clone(), node.reader.clone(), node.engine.ours.clone());
+        let later = node.engine.later.clone();
         let (effects, handle) = (effects, runtime.handle().clone());
         let events = tell_addresses(events_out, told, &runtime);
         std::thread::Builder::new()
             .name("screen".into())
             .spawn(move || {
                 let _entered = handle.enter();
-                engine::screen_events(events, &inputs, &effects, &reader, &ours);
+                engine::screen_events(events, &inputs, &effects, &reader, &ours, &later);
             })
             .expect("the system starts a thread")
     };
@@ -123,11 +124,9 @@ fn network(
     let mut config = Config::new(init::node_seed(home)?, Answer::Busy.encode());
     config.listen = listen_addresses(settings, options);
     config.mdns = settings.network.mdns && !options.no_mdns;
-    node::inside(runtime.handle(), || Network::new(config)).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-        ErrorBody::new(ErrorCode::Invalid, format!("{error}{}", cause.unwrap_or_default()))
-            .with_hint("choose another address: baraza start --listen /ip4/0.0.0.0/tcp/4640")
-    })
+    settings.network.reach.apply(&mut config);
+    config.ping_every = Duration::from_secs(settings.terms()?.ping_every_s);
+    node::inside(runtime.handle(), || Network::new(config)).map_err(|error| reach::refusal(&error))
 }
 
 fn listen_addresses(settings: &Settings, options: &StartOptions) -> Vec<String> {

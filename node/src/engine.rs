@@ -17,11 +17,12 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle, time::Duration};
 use baraza_protocol::{
     Config, Effect, Input, Service,
     answer::answer,
+    budget::Terms,
     entitle::Ours,
     net::{NetEffect, NetEvent, Peer},
     policy::{Policy, Trust},
     screen::screen,
-    service::CallId,
+    service::{CallId, Later},
     store::{FeedHead, Store, StoreError, StoreRead},
     wire::{Answer, Request},
 };
@@ -33,7 +34,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
+use crate::{clock, link::LinkSource};
 
 /// Inputs that may wait for the service: a few batches of every session.
 pub(crate) const INPUTS_MAX: usize = 256;
@@ -62,6 +63,8 @@ pub(crate) struct Engine<S: Store> {
     pub(crate) calls: mpsc::Sender<Call>,
     /// The last change number that was committed.
     pub(crate) changes: watch::Receiver<u64>,
+    /// What peers are answered while nothing may go over the link.
+    pub(crate) later: watch::Receiver<Option<Later>>,
     /// Who we are to peers, and which networks we belong to.
     pub(crate) ours: watch::Receiver<Arc<Ours>>,
     thread: JoinHandle<S>,
@@ -77,10 +80,14 @@ struct Loop<S: Store> {
     replies: BTreeMap<CallId, oneshot::Sender<baraza_protocol::command::Reply>>,
     changes: watch::Sender<u64>,
     ours: watch::Sender<Arc<Ours>>,
+    later: watch::Sender<Option<Later>>,
+    link: LinkSource,
     last_call: CallId,
     load: Load,
     /// What the service was last told of policy and trust.
     told: Option<(Arc<Policy>, Arc<Trust>)>,
+    /// What it was last told of the link.
+    terms: Option<Arc<Terms>>,
 }
 
 impl<S: Store + Send + 'static> Engine<S> {
@@ -92,6 +99,7 @@ impl<S: Store + Send + 'static> Engine<S> {
         effects: Option<mpsc::Sender<NetEffect>>,
         lost: Vec<(FeedId, FeedHead)>,
         load: Load,
+        link: LinkSource,
         disk_bytes: Option<u64>,
     ) -> Result<Self, StoreError> {
         let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
@@ -102,6 +110,7 @@ impl<S: Store + Send + 'static> Engine<S> {
         disk_bytes.into_iter().for_each(|bytes| service.set_disk(bytes));
         service.set_start(effects.is_some(), lost);
         let (ours, ours_out) = watch::channel(Arc::clone(service.ours()));
+        let (later, later_out) = watch::channel(None);
         let mut work = Loop {
             service,
             inputs: inputs_out,
@@ -110,9 +119,12 @@ impl<S: Store + Send + 'static> Engine<S> {
             replies: BTreeMap::new(),
             changes,
             ours,
+            later,
+            link,
             last_call: 0,
             load,
             told: None,
+            terms: None,
         };
         work.tell_rules();
         let (handle, stopping) = (Handle::current(), stop.clone());
@@ -120,7 +132,15 @@ impl<S: Store + Send + 'static> Engine<S> {
             .name("service".into())
             .spawn(move || handle.block_on(work.run(stopping)))
             .expect("the system starts a thread");
-        Ok(Self { inputs, calls, changes: changes_out, ours: ours_out, thread, stop })
+        Ok(Self {
+            inputs,
+            calls,
+            changes: changes_out,
+            ours: ours_out,
+            later: later_out,
+            thread,
+            stop,
+        })
     }
 
     /// Stops the service once it has committed what it was handed, and returns the store.
@@ -156,11 +176,14 @@ impl<S: Store> Loop<S> {
             self.tell_rules();
             self.commit();
         }
+        if let Err(error) = self.service.save() {
+            tracing::error!(%error, "what went over the link since the last minute is not kept");
+        }
         self.commit();
         self.service.into_store()
     }
 
-    /// Tells the service of policy and trust if they have changed. It wakes up every second, so
+    /// Tells the service of policy, trust and the link if they have changed. It wakes up every second, so
     /// that a file that changed counts soon, and at the next call in any case.
     fn tell_rules(&mut self) {
         let Loaded { policy, trust, .. } = (self.load)();
@@ -170,6 +193,11 @@ impl<S: Store> Loop<S> {
         if !same {
             self.told = Some((Arc::clone(&policy), Arc::clone(&trust)));
             self.service.handle(Input::Rules(policy, trust), clock::now());
+        }
+        let terms = self.link.terms();
+        if !self.terms.as_ref().is_some_and(|known| Arc::ptr_eq(known, &terms)) {
+            self.terms = Some(Arc::clone(&terms));
+            self.service.handle(Input::Terms(terms), clock::now());
         }
     }
 
@@ -193,6 +221,8 @@ impl<S: Store> Loop<S> {
         }
         let last = self.service.store().last_change();
         self.changes.send_if_modified(|known| std::mem::replace(known, last) != last);
+        let later = self.service.later();
+        self.later.send_if_modified(|known| std::mem::replace(known, later) != later);
         // Before the reply to whoever changed it: a network that was left is given no more.
         let ours = self.service.ours();
         self.ours.send_if_modified(|known| {
@@ -228,12 +258,14 @@ pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
     effects: &mpsc::Sender<NetEffect>,
     reader: &R,
     ours: &watch::Receiver<Arc<Ours>>,
+    later: &watch::Receiver<Option<Later>>,
 ) {
     let turns = Arc::new(Semaphore::new(ANSWERS_MAX));
     while let Some(event) = events.blocking_recv() {
         if let NetEvent::Request { peer, ticket, bytes } = &event {
             let (peer, ticket, bytes) = (*peer, *ticket, bytes.clone());
             let (effects, ours) = (effects.clone(), Arc::clone(&ours.borrow()));
+            let later = *later.borrow();
             let respond = move |answer: Answer| {
                 let _ =
                     effects.blocking_send(NetEffect::Respond { ticket, bytes: answer.encode() });
@@ -243,7 +275,7 @@ pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
                 Ok(turn) => {
                     let reader = reader.clone();
                     Handle::current().spawn_blocking(move || {
-                        respond(answer_bytes(&reader, &ours, &peer, &bytes));
+                        respond(answer_bytes(&reader, &ours, later, &peer, &bytes));
                         drop(turn);
                     });
                 }
@@ -255,8 +287,17 @@ pub(crate) fn screen_events<R: StoreRead + Clone + 'static>(
     }
 }
 
-fn answer_bytes(reader: &impl StoreRead, ours: &Ours, peer: &Peer, bytes: &[u8]) -> Answer {
+fn answer_bytes(
+    reader: &impl StoreRead,
+    ours: &Ours,
+    later: Option<Later>,
+    peer: &Peer,
+    bytes: &[u8],
+) -> Answer {
     let Ok(request) = Request::decode(bytes) else { return Answer::Unknown };
+    if let Some(later) = later.and_then(|later| later.answer(&request, clock::now())) {
+        return later;
+    }
     answer(reader, ours, peer, &request).unwrap_or_else(|error| {
         tracing::error!(%error, "a peer's request could not be answered");
         Answer::Busy

@@ -69,14 +69,14 @@ impl Host for Program {
 
     fn client(&self, home: &Path) -> Result<Box<dyn Client>, ErrorBody> {
         let home = Home::new(home);
-        let settings = Settings::load(&home)?;
+        home.require()?;
         let socket = home.socket();
         let daemon = SocketClient::connect(&socket)
             .map_err(|error| home::file_error("cannot reach the daemon at", &socket, &error))?;
         if let Some(daemon) = daemon {
             return Ok(Box::new(daemon));
         }
-        Ok(Box::new(local_client(&home, &settings)?))
+        Ok(Box::new(local_client(&home, &Settings::load(&home)?)?))
     }
 
     fn client_at(&self, socket: &Path) -> Result<Box<dyn Client>, ErrorBody> {

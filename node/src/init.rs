@@ -22,7 +22,9 @@ use crate::{
     clock,
     config::{Defaults, HOME_VERSION, Network, Settings},
     home::{self, Home},
-    keys, node,
+    keys,
+    link::Link,
+    node,
     recovery::{self, Made},
     rules,
     staff::Staff,
@@ -77,9 +79,18 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
         },
         bootstrap: options.bootstrap,
         mdns: options.mdns,
+        reach: Default::default(),
     };
     let staff = Staff::default();
-    let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };
+    let settings = Settings {
+        version: HOME_VERSION,
+        centre,
+        profile: None,
+        defaults,
+        network,
+        link: Link::default(),
+        staff,
+    };
     let note = recovery.display().to_string();
     home::create_private_file(&home.recovery_note(), note.as_bytes())?;
     if let (true, [country]) = (options.nation, &*settings.defaults.countries) {

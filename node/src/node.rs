@@ -29,6 +29,7 @@ use crate::{
     home::Home,
     indexer, init,
     keys::{self, KeyError},
+    link::LinkSource,
     networks::Networks,
     rules,
     staff_log::Log,
@@ -87,8 +88,9 @@ impl Node {
         let source = rules::open(home)?;
         let disk = rustix::fs::statvfs(home.path()).ok();
         let disk_bytes = disk.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize));
-        let load = source.loader();
-        let engine = Engine::start(store, config, purpose.effects, lost, load, disk_bytes)
+        let (load, link) = (source.loader(), LinkSource::open(home, settings)?);
+        let told = link.clone();
+        let engine = Engine::start(store, config, purpose.effects, lost, load, link, disk_bytes)
             .map_err(|error| ErrorBody::new(ErrorCode::Store, error.to_string()))?;
         let index = TantivyIndex::open(&home.index()).map_err(|error| {
             ErrorBody::new(ErrorCode::Store, error.to_string()).with_hint(format!(
@@ -98,7 +100,7 @@ impl Node {
         })?;
         let index = Arc::new(index);
         let inputs = engine.inputs.clone();
-        let facts = facts(home, settings, daemon, warnings, networks, inputs, source)?;
+        let facts = facts(home, settings, daemon, warnings, networks, inputs, (source, told))?;
         let service = ServiceHandle::new(engine.calls.clone());
         let app = App::new(
             Arc::new(reader.clone()),
@@ -238,7 +240,7 @@ fn facts(
     warnings: Vec<Warning>,
     networks: Arc<Networks>,
     inputs: mpsc::Sender<Input>,
-    rules: RulesSource,
+    (rules, link): (RulesSource, LinkSource),
 ) -> Result<NodeFacts, ErrorBody> {
     let operator = home.keys().join(keys::OPERATOR);
     let unlock = move |passphrase: &str| match keys::load(&operator, Some(passphrase)) {
@@ -276,7 +278,7 @@ fn facts(
         notices,
         home_notices: {
             let home = home.clone();
-            Arc::new(move || recovery_warning(&home).into_iter().collect())
+            Arc::new(move || recovery_warning(&home).into_iter().chain(link.error()).collect())
         },
         rules,
     })

@@ -27,7 +27,9 @@ use crate::{
     config::{Defaults, HOME_VERSION, Network, Settings},
     enrol,
     home::{self, Home},
-    keys, node,
+    keys,
+    link::Link,
+    node,
     staff::Staff,
 };
 
@@ -222,7 +224,15 @@ fn settings(part: &Home, unpacked: &Unpacked, path: &Path) -> Result<Settings, E
     };
     let defaults = Defaults { language: "en".into(), ..Defaults::default() };
     let (network, staff) = (Network::default(), Staff::default());
-    Ok(Settings { version: HOME_VERSION, centre, defaults, network, staff })
+    Ok(Settings {
+        version: HOME_VERSION,
+        centre,
+        profile: None,
+        defaults,
+        network,
+        link: Link::default(),
+        staff,
+    })
 }
 
 /// Opens the store for the first time, which makes its index from the ledger. Returns the name of

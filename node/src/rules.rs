@@ -130,12 +130,14 @@ struct Stamp {
 }
 
 /// A file, and what its last good state says.
-struct Watched<T> {
+pub(crate) struct Watched<T> {
     path: PathBuf,
     read: fn(&Path, &str) -> Result<T, ErrorBody>,
     stamp: Option<Stamp>,
-    good: Arc<T>,
-    error: Option<ErrorBody>,
+    /// What the last good state of the file says.
+    pub(crate) good: Arc<T>,
+    /// What is wrong with its present one.
+    pub(crate) error: Option<ErrorBody>,
 }
 
 /// Both files of a home.
@@ -207,7 +209,7 @@ impl Files {
 }
 
 impl<T: Default> Watched<T> {
-    fn open(
+    pub(crate) fn open(
         path: PathBuf,
         read: fn(&Path, &str) -> Result<T, ErrorBody>,
     ) -> Result<Self, ErrorBody> {
@@ -220,7 +222,7 @@ impl<T: Default> Watched<T> {
     }
 
     /// Reads the file if it is another than before.
-    fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         match stamp(&self.path) {
             Ok(stamp) if stamp == self.stamp && self.error.is_none() => (),
             Ok(None) => (self.stamp, self.good, self.error) = (None, Arc::default(), None),

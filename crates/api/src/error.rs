@@ -35,6 +35,8 @@ pub enum ErrorCode {
     /// There is no home, there is one already, or it cannot be used: it belongs to a newer
     /// version or another process, or its key files can be read by others.
     Home,
+    /// A budget, a window or a pause of this node holds it.
+    Held,
     /// More to do than is queued; try again.
     Busy,
     /// The disk is nearly full.
@@ -58,7 +60,7 @@ impl ErrorCode {
             Self::BadRequest => 400,
             Self::Invalid => 422,
             Self::NotFound => 404,
-            Self::Ambiguous | Self::Offline | Self::Home => 409,
+            Self::Ambiguous | Self::Offline | Self::Held | Self::Home => 409,
             Self::NotOurs
             | Self::Locked
             | Self::KeyBlocked
@@ -80,7 +82,7 @@ impl ErrorCode {
             Self::NotFound | Self::Ambiguous => 4,
             Self::Home => 5,
             Self::DiskFull | Self::Store => 6,
-            Self::Offline | Self::Busy => 7,
+            Self::Offline | Self::Held | Self::Busy => 7,
             Self::NotOurs
             | Self::Locked
             | Self::KeyBlocked

@@ -5,17 +5,21 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 mod attachments;
+mod bundle;
 mod drafts;
 mod error;
 mod identity;
+mod link;
 mod networks;
 mod records;
 mod staff;
 mod transport;
 mod trust;
 mod views;
+mod why;
 
 pub use attachments::{AttachmentCounts, AttachmentView, FetchRequest, FileReply, PinRequest};
+pub use bundle::{Lacking, PlanReply};
 pub use drafts::{
     DRAFT_TITLE_CHARS_MAX, DraftState, DraftSummary, DraftView, DraftsReply, EditRequest,
     ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,
@@ -24,6 +28,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use identity::{
     BranchView, EventsReply, FeedRecord, FeedView, FeedsReply, IdentifyReply, IdentifyRequest,
 };
+pub use link::{HoldView, HoldWhy, LinkView, PauseRequest, SpentView};
 pub use networks::{
     CreateNetwork, CreatedNetwork, Invitation, InvitationView, NetworkView, NetworksReply,
 };
@@ -43,6 +48,7 @@ pub use views::{
     CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
     OperatorView, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
 };
+pub use why::{CauseView, FeedLack, NodeWhy, PeerWhyView, UnderwayView, WhyReply};
 
 /// Most bytes of a request or reply body (4 MiB).
 pub const API_BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;

@@ -5,7 +5,7 @@
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId, Seq};
 use serde::{Deserialize, Serialize};
 
-use crate::{AttachmentCounts, NetworkView, Problem, StatementView};
+use crate::{AttachmentCounts, LinkView, NetworkView, Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,9 @@ pub struct StatusView {
     pub index_behind: u64,
     /// Whether the operator key can sign.
     pub unlocked: bool,
+    /// What goes over the link, and what may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkView>,
     /// What needs attention.
     pub warnings: Vec<Warning>,
 }
@@ -144,13 +147,17 @@ pub struct Imported {
     pub duplicates: u64,
     /// Records kept whose signer's authority is not known.
     pub held: u64,
+    /// Records that are not kept for now: of unknown authority beyond a limit, or behind the
+    /// end of their feed.
+    #[serde(default)]
+    pub deferred: u64,
     /// Missing bodies that came.
     pub bodies: u64,
     /// New identity events.
     pub identities: u64,
     /// Refused as not authentic.
     pub rejected: u64,
-    /// Records that do not connect to what is held.
+    /// Records and identity events that do not connect to what is held.
     pub gaps: u64,
     /// Records that the policy of this node declines.
     #[serde(default)]

@@ -6,7 +6,9 @@
 
 mod attach;
 mod backup;
+mod bundle;
 mod ceremony;
+mod exchange;
 mod network;
 mod staff;
 mod who;
@@ -18,10 +20,12 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
 pub(crate) use attach::{Attach, Fetch, OneFile};
 pub(crate) use backup::{Backup, Restore};
+pub(crate) use bundle::{Bundle, PART_BYTES_DEFAULT, PART_BYTES_MIN};
 pub(crate) use ceremony::{
     Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
     Rotate, Sign,
 };
+pub(crate) use exchange::{Pause, Sync, Why};
 pub(crate) use network::{Join, Leave, Network, NetworkCreate};
 pub(crate) use staff::{Draft, DraftImport, DraftRelease, DraftRetract, Staff};
 pub(crate) use who::{Nation, Policy, Quarantine, Trust};
@@ -40,7 +44,7 @@ Exit codes:
   4  there is no such thing, or several fit
   5  the home: there is none, there is one already, or it cannot be used
   6  the store or the disk
-  7  the network, or the node is busy or not running
+  7  the network; or the node is busy, held by a budget, or not running
   8  the operator key is locked, the record is not yours, or it is not for you to do
   9  done in part: see what was printed";
 
@@ -128,10 +132,16 @@ pub(crate) enum Command {
     List(List),
     /// Show a record
     Show(Show),
-    /// Compare with peers now, or dial one
+    /// Compare with peers now, or dial one, and follow it to its end
     Sync(Sync),
     /// List peers
     Peers,
+    /// Say what keeps this node from what its peers have, and when it will be done
+    Why(Why),
+    /// Stop exchanging, for a time or until it is resumed
+    Pause(Pause),
+    /// Go on after a pause
+    Resume,
     /// Write or read bundles: records in a file, for where there is no network
     #[command(subcommand)]
     Bundle(Bundle),
@@ -424,32 +434,8 @@ pub(crate) struct Show {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Sync {
-    /// Peer id, or the multiaddr of a node to dial; absent: all that are connected
-    pub(crate) peer: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bundle {
-    /// Write records to a file: all public ones, or what somebody is entitled to
-    Create {
-        /// File to write
-        file: PathBuf,
-        /// For whom: a centre's id, or network:NAME; absent: for everybody
-        #[arg(long = "for", value_name = "WHOM")]
-        whom: Option<String>,
-    },
-    /// Take the records of files
-    Import {
-        /// Files to read
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Bundles, or single records
+    /// Bundles, have-files, backups, or single records
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }

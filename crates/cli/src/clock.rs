@@ -34,6 +34,27 @@ pub(crate) fn moment(ms: u64, now: Timestamp) -> String {
     format!("{} {hour:02}:{minute:02} UTC{age}", day(ms))
 }
 
+/// Returns a moment to come as day, time and how long it takes: `2026-03-01 09:30 UTC (in 3 h)`.
+pub(crate) fn later(ms: u64, now: Timestamp) -> String {
+    let (hour, minute) = (ms % DAY_MS / HOUR_MS, ms % HOUR_MS / MINUTE_MS);
+    format!("{} {hour:02}:{minute:02} UTC (in {})", day(ms), wait(ms.saturating_sub(now.0)))
+}
+
+/// Returns a length of time in words, in one unit.
+pub(crate) fn wait(ms: u64) -> String {
+    // 119 minutes are 2 h, and 90 s are 2 min: nobody counts on less than that.
+    let rounded = |unit: u64| ms.saturating_add(unit / 2) / unit;
+    match ms {
+        0..MINUTE_MS => format!("{} s", ms.div_ceil(1_000)),
+        MINUTE_MS..HOUR_MS => format!("{} min", rounded(MINUTE_MS)),
+        HOUR_MS..DAY_MS => format!("{} h", rounded(HOUR_MS)),
+        _ => match rounded(DAY_MS) {
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        },
+    }
+}
+
 fn age(ms: u64, now: Timestamp) -> Option<String> {
     let age_ms = match now.0.checked_sub(ms) {
         Some(age_ms) => age_ms,
@@ -83,6 +104,23 @@ mod tests {
             assert_eq!(day(ms), text, "{ms}");
         }
         assert!(!day(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn waits_in_words() {
+        for (ms, text) in [
+            (0, "0 s"),
+            (1, "1 s"),
+            (59_001, "60 s"),
+            (90_000, "2 min"),
+            (4 * HOUR_MS - 1, "4 h"),
+            (DAY_MS, "1 day"),
+            (9 * DAY_MS, "9 days"),
+        ] {
+            assert_eq!(wait(ms), text, "{ms}");
+        }
+        assert_eq!(later(HOUR_MS * 9, Timestamp(HOUR_MS * 5)), "1970-01-01 09:00 UTC (in 4 h)");
+        assert!(!later(u64::MAX, Timestamp(0)).is_empty());
     }
 
     #[test]

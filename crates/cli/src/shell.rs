@@ -144,6 +144,15 @@ impl<'a, 'b> Shell<'a, 'b> {
             .with_style(style)
             .with_message(what)
     }
+
+    /// Draws a line that changes in place; invisible without a terminal.
+    pub(crate) fn line(&self) -> ProgressBar {
+        let hidden = self.quiet || self.json || !self.screen.progress;
+        let target =
+            if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
+        ProgressBar::with_draw_target(None, target).with_style(style)
+    }
 }
 
 impl PassphraseFile {

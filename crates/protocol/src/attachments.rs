@@ -5,7 +5,7 @@
 //! Invariant: a file that came for some is not given because of a record for others: whoever
 //! learns a hash and lists it in a record of his own gets nothing by it.
 //! Not here: the bytes on the disk (`Store`), whom to ask and when (`service`).
-//! Spec: docs/PROTOCOL.md, sections 3.8 and 6.7.
+//! Spec: docs/PROTOCOL.md, sections 3.8 and 6.8.
 
 mod erased;
 mod fetch;

@@ -14,10 +14,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     attachments::{FileCommand, FileCounts, FileReply},
+    budget::{Hold, HoldReason, Pause, Terms, Used},
     entitle::Membership,
     net::Peer,
     quota::QuotaUse,
     store::{FeedHead, StoreError},
+    why::PeerWhy,
     wire::NETWORKS_MAX,
 };
 
@@ -79,10 +81,19 @@ pub enum Command {
     Networks(Vec<Membership>),
     /// Dial an address and remember it.
     Dial(String),
+    /// Stop traffic, for so many milliseconds or until it is resumed.
+    Pause {
+        /// How long.
+        for_ms: Option<u64>,
+    },
+    /// End a pause.
+    Resume,
     /// Say how the node is.
     Status,
     /// List the peers known.
     Peers,
+    /// Say how we stand to a peer, or to all, and what keeps us from what they have.
+    Why(Option<Peer>),
     /// Do something with a file that records list.
     File(FileCommand),
 }
@@ -114,10 +125,14 @@ pub enum Reply {
     Dialling,
     /// The networks are changed.
     Joined,
+    /// What may go over the link now.
+    Budget(Box<BudgetStatus>),
     /// How the node is.
     Status(Box<ServiceStatus>),
     /// The peers.
     Peers(Vec<PeerStatus>),
+    /// How we stand to peers.
+    Why(Vec<PeerWhy>),
     /// What there is of a file.
     File(FileReply),
     /// It was not done.
@@ -260,6 +275,15 @@ pub enum Refusal {
         /// Which.
         peer: Peer,
     },
+    /// A budget or a pause holds it.
+    #[error("{}", held(.0))]
+    Held(Hold),
+    /// Only private networks are dialled.
+    #[error("`{address}` is not an address of a private network, and `private_only` is set")]
+    TooFar {
+        /// Which address.
+        address: String,
+    },
     /// There is no network in this process.
     #[error("the daemon is not running")]
     Offline,
@@ -280,13 +304,17 @@ pub struct Imported {
     pub duplicates: u64,
     /// Records kept whose signer's authority is not known yet.
     pub held: u64,
+    /// Records that are not kept for now: of unknown authority beyond a limit, or behind the
+    /// end of their feed.
+    pub deferred: u64,
     /// Bodies that were missing and came.
     pub bodies: u64,
     /// Identity events that are new here.
     pub identities: u64,
     /// Records or events refused as not authentic.
     pub rejected: u64,
-    /// Records whose predecessors are not held, so that they cannot be placed.
+    /// Records and identity events whose predecessors are not held, so that they cannot be
+    /// placed.
     pub gaps: u64,
     /// Records that policy declines.
     pub declined: u64,
@@ -299,6 +327,15 @@ fn describe(recipients: &Recipients) -> String {
         Recipients::Public => "everybody".to_owned(),
         Recipients::Network(id) => format!("the network {id}"),
         Recipients::Centres(centres) => format!("{} named centres", centres.len()),
+    }
+}
+
+fn held(hold: &Hold) -> &'static str {
+    match hold.why {
+        HoldReason::Paused => "the node is paused",
+        HoldReason::Window => "no window is open",
+        HoldReason::Day => "the bytes of the day are used up",
+        HoldReason::Month => "the bytes of the month are used up",
     }
 }
 
@@ -335,6 +372,8 @@ pub struct ServiceStatus {
     pub agreed_ms: Option<Timestamp>,
     /// What was seen of our networks since the start.
     pub networks: BTreeMap<NetworkId, SeenNetwork>,
+    /// Addresses that somebody asked to dial and that have not answered yet.
+    pub dialling: Vec<String>,
     /// Latest failures of dials: address and reason, newest last.
     pub dial_failures: Vec<(String, String)>,
     /// Feeds that are known to be kept out by policy.
@@ -347,6 +386,29 @@ pub struct ServiceStatus {
     pub files: FileCounts,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
+    /// What went over the link, and what may.
+    pub budget: BudgetStatus,
+}
+
+/// What went over the link, and what may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetStatus {
+    /// What the operator allows.
+    pub terms: Terms,
+    /// Bytes of today.
+    pub day: Used,
+    /// Bytes of this month.
+    pub month: Used,
+    /// Bytes left of the reserve.
+    pub reserve_left: u64,
+    /// What holds background traffic.
+    pub background: Option<Hold>,
+    /// Since when.
+    pub background_since: Option<Timestamp>,
+    /// What holds what a person asks for.
+    pub asked: Option<Hold>,
+    /// The pause, if there is one.
+    pub pause: Option<Pause>,
 }
 
 /// What was seen of a network since the start.

@@ -8,6 +8,8 @@
 pub mod accreditation;
 pub mod answer;
 pub mod attachments;
+pub mod budget;
+pub mod bundle;
 pub mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -33,6 +35,7 @@ pub mod standing;
 pub mod store;
 pub mod stream;
 mod want;
+pub mod why;
 pub mod wire;
 
 pub use service::{Config, Effect, Input, Service};

@@ -9,6 +9,7 @@
 
 mod attachments;
 mod book;
+mod budget;
 mod catchup;
 mod commands;
 mod erasures;
@@ -19,6 +20,7 @@ mod offences;
 mod own_feed;
 mod rules;
 mod visits;
+mod why;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,6 +31,7 @@ use baraza_identity::Log;
 use baraza_record::{CentreId, FeedId, NetworkId, SecretKey, Timestamp, VerifiedRecord};
 
 use crate::{
+    budget::Terms,
     command::{Command, Refusal, Reply, SeenNetwork},
     entitle::{Membership, Ours},
     entropy::Entropy,
@@ -43,17 +46,19 @@ use crate::{
 };
 
 use attachments::Attachments;
+use budget::Spending;
 use erasures::Erasures;
 use links::Links;
 use own_feed::OwnFeed;
 use visits::Visits;
+use why::Whys;
 
+pub use budget::{BUDGET_SAVE_EVERY_MS, LATER_MAX_MS, Later};
 pub use erasures::{ERASES_MAX, ERASURES_PENDING_MAX, ERASURES_RESCAN_EVERY_MS, SWEEP_CHANGES_MAX};
 pub use gossip::GOSSIP_RECORD_BYTES_MAX;
-pub use links::{COMPARE_EVERY_MS, OUTBOUND_TARGET};
 pub use offences::{BAN_MS, OFFENCES_MAX, OFFENDERS_MAX};
 pub use own_feed::{OWN_FEED_COMPARE_MS, OWN_FEED_WAIT_MS, PUBLISH_WAITING_MAX};
-pub use visits::{MEMBERS_TARGET, VISIT_AGAIN_MS, VISIT_EVERY_MS};
+pub use visits::{MEMBERS_TARGET, VISIT_EVERY_MS};
 
 /// Effects that may wait to be taken. A driver that drains after every commit never meets it.
 pub const EFFECTS_MAX: usize = 65_536;
@@ -126,6 +131,8 @@ pub enum Input {
     Unlocked(SecretKey),
     /// What the operator wrote down and whom it trusts: at the start and after each change.
     Rules(Arc<Policy>, Arc<Trust>),
+    /// What the operator lets the link cost: at the start and after each change.
+    Terms(Arc<Terms>),
 }
 
 /// Something to do.
@@ -159,6 +166,8 @@ pub struct Service<S: Store> {
     own: OwnFeed,
     erasures: Erasures,
     attachments: Attachments,
+    spending: Spending,
+    whys: Whys,
     effects: VecDeque<Effect>,
     /// What became durable only with the next commit.
     own_heads: BTreeMap<FeedId, FeedHead>,
@@ -176,6 +185,7 @@ impl<S: Store> Service<S> {
     pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
         let attachments = Attachments::new(&store)?;
+        let spending = Spending::new(&store, now)?;
         let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
             ours: Arc::new(Ours { centre: config.centre, node, networks }),
@@ -191,6 +201,8 @@ impl<S: Store> Service<S> {
             own: OwnFeed::new(now),
             erasures: Erasures::default(),
             attachments,
+            spending,
+            whys: Whys::default(),
             effects: VecDeque::new(),
             own_heads: BTreeMap::new(),
             last_request: 0,
@@ -239,6 +251,7 @@ impl<S: Store> Service<S> {
                 Ok(())
             }
             Input::Rules(policy, trust) => self.set_rules(policy, trust),
+            Input::Terms(terms) => self.set_terms(&terms),
             Input::Unlocked(key) => {
                 self.signer = Some(key);
                 Ok(())
@@ -306,6 +319,7 @@ impl<S: Store> Service<S> {
                 self.disconnected(peer)?;
             }
             NetEvent::DialFailed { address, reason } => {
+                self.spending.dial_failed(&address);
                 self.links.dial_failed(address, reason);
             }
             NetEvent::Found { peer, addresses, local } => self.found(peer, &addresses, local)?,
@@ -319,7 +333,10 @@ impl<S: Store> Service<S> {
             }
             // These arrive through `screen`; a driver that sends them raw loses them.
             NetEvent::Request { .. } | NetEvent::Response { .. } | NetEvent::Gossip { .. } => (),
-            NetEvent::Salvaged { .. } | NetEvent::Traffic { .. } => (),
+            NetEvent::Traffic { peer, received, sent } => {
+                self.traffic(&peer, received.saturating_add(sent))?;
+            }
+            NetEvent::Salvaged { .. } => (),
         }
         Ok(())
     }
@@ -357,7 +374,13 @@ impl<S: Store> Service<S> {
 
     /// Queues an effect. One beyond the limit is lost like a packet: a session whose request
     /// is lost ends by itself.
-    fn net(&mut self, effect: NetEffect) {
+    fn net(&mut self, mut effect: NetEffect) {
+        if let NetEffect::Dial { addresses, .. } = &mut effect {
+            addresses.retain(|address| self.is_near_enough(address));
+            if addresses.is_empty() {
+                return;
+            }
+        }
         if self.effects.len() < EFFECTS_MAX {
             self.effects.push_back(Effect::Net(effect));
         }

@@ -90,6 +90,10 @@ pub enum Outcome {
     Differ,
     /// The peer had too much to do.
     Busy,
+    /// The peer gives nothing for so many seconds, by its own budget.
+    Later(u32),
+    /// Our own budget has nothing left for it, or a person paused the node.
+    Held,
     /// The peer left or did not answer.
     Failed(String),
     /// The peer broke the rules.
@@ -313,6 +317,11 @@ impl Session {
         self.asked.is_empty()
     }
 
+    /// Returns when something last came or was asked for.
+    pub fn active_at(&self) -> Timestamp {
+        self.active_at
+    }
+
     /// Returns whether an answer is overdue beyond all measure.
     pub fn stalled(&self, now: Timestamp) -> bool {
         !self.asked.is_empty() && STALL_MS <= now.since(self.active_at)
@@ -384,6 +393,7 @@ impl Session {
                 Err(take::TakeError::Store(error)) => return Err(error.into()),
                 Err(take::TakeError::Violation(what)) => self.finish(Outcome::Violated(what)),
                 Err(take::TakeError::Busy(asked)) => self.slow_down(asked),
+                Err(take::TakeError::Later(seconds)) => self.finish(Outcome::Later(seconds)),
             }
             if self.outcome.is_some() {
                 break;
@@ -395,6 +405,11 @@ impl Session {
     /// Ends the session because the peer left or an answer is overdue.
     pub fn fail(&mut self, reason: &str) {
         self.finish(Outcome::Failed(reason.to_owned()));
+    }
+
+    /// Ends the session because our own budget holds it.
+    pub fn hold(&mut self) {
+        self.finish(Outcome::Held);
     }
 
     /// Ends the session because an answer was not authentic.

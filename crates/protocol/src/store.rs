@@ -140,6 +140,8 @@ pub enum Table {
     Peers,
     /// Who is known to hold what: key is feed id and centre id.
     Holders,
+    /// What went over the link: one fact.
+    Budget,
     /// Attachments: who lists them, what is wanted, what is pinned (`attachments`).
     Attachments,
 }

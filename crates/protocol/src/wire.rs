@@ -208,6 +208,8 @@ pub enum Answer {
     Same(Cursor),
     /// To [`Request::Descend`], in the order asked.
     Descent(Vec<Below>),
+    /// Not now, by the answering side's own budget: ask again after so many seconds.
+    Later(u32),
     /// To [`Request::Attachment`]; `None` if it is not held.
     Attachment(Option<attachment::Part>),
 }

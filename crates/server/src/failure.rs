@@ -134,6 +134,13 @@ impl From<Refusal> for Failure {
                 Some("raise `quota_bytes` in [attachments] of policy.toml, or add --pin"),
             ),
             Refusal::NotAMember { .. } => (ErrorCode::Invalid, Some("baraza network list")),
+            Refusal::Held(_) => (
+                ErrorCode::Held,
+                Some("`baraza status` says until when; after a pause: baraza resume"),
+            ),
+            Refusal::TooFar { .. } => {
+                (ErrorCode::Invalid, Some("choose another profile in config.toml"))
+            }
             Refusal::Offline => (ErrorCode::Offline, Some("run `baraza start`")),
             Refusal::Busy => (ErrorCode::Busy, Some("try again in a moment")),
         };

@@ -38,7 +38,10 @@ pub use crate::{
     input::OCTETS,
     networks::{MadeNetwork, Network, NetworkKeeper, NewNetwork},
     resolve::{DIGITS_MIN, LISTED_MAX},
-    routes::{CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX, PROBLEMS_MAX, QUARANTINED_MAX},
+    routes::{
+        CENTRES_MAX, EXCERPT_CHARS, HITS_DEFAULT, NEWER_SCAN_MAX, OFFSET_MAX, PROBLEMS_MAX,
+        QUARANTINED_MAX,
+    },
     rules::{Clock, Load, Loaded, RulesSource, Save},
     staff::{Caller, DraftError, DraftStore, LOG_OBJECTS_MAX, Staff, StaffLog},
     state::{
@@ -62,6 +65,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/search", get(routes::search))
         .route("/v1/peers", get(routes::peers).post(routes::dial))
         .route("/v1/sync", post(routes::sync))
+        .route("/v1/why", get(routes::why))
+        .route("/v1/pause", post(routes::pause))
+        .route("/v1/resume", post(routes::resume))
         .route("/v1/centres", get(routes::centres))
         .route("/v1/centres/{id}", get(routes::centre))
         .route("/v1/centres/{id}/log", get(routes::centre_log))
@@ -77,6 +83,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/centres/{id}/feeds", get(routes::feeds))
         .route("/v1/identity", post(routes::identify))
         .route("/v1/bundle", get(routes::export).post(routes::import))
+        .route("/v1/bundle/have", get(routes::have))
+        .route("/v1/bundle/missing", post(routes::missing))
+        .route("/v1/bundle/plan", post(routes::plan))
         .route("/v1/networks", get(routes::list_networks).post(routes::create_network))
         .route("/v1/networks/inspect", post(routes::inspect_invitation))
         .route("/v1/networks/join", post(routes::join_network))

@@ -37,6 +37,7 @@ const TABLE: &[Row] = &[
     ("POST", "/v1/records/{id}/attachments/{number}/pin", Role::Publisher, "pin"),
     ("GET", "/v1/search", Role::Reader, ""),
     ("GET", "/v1/peers", Role::Reader, ""),
+    ("GET", "/v1/why", Role::Reader, ""),
     ("GET", "/v1/centres", Role::Reader, ""),
     ("GET", "/v1/centres/{id}", Role::Reader, ""),
     ("GET", "/v1/centres/{id}/log", Role::Reader, ""),
@@ -48,6 +49,9 @@ const TABLE: &[Row] = &[
     ("GET", "/v1/quarantine", Role::Reader, ""),
     ("GET", "/v1/quarantine/{id}", Role::Reader, ""),
     ("GET", "/v1/bundle", Role::Reader, ""),
+    ("GET", "/v1/bundle/have", Role::Reader, ""),
+    ("POST", "/v1/bundle/missing", Role::Reader, ""),
+    ("POST", "/v1/bundle/plan", Role::Reader, ""),
     ("GET", "/v1/networks", Role::Reader, ""),
     ("POST", "/v1/networks", Role::Owner, "network create"),
     ("POST", "/v1/networks/inspect", Role::Owner, "read invitation"),
@@ -67,6 +71,8 @@ const TABLE: &[Row] = &[
     ("POST", "/v1/records/{id}/retract", Role::Publisher, "retract"),
     ("POST", "/v1/sync", Role::Publisher, "sync"),
     ("POST", "/v1/peers", Role::Publisher, "dial"),
+    ("POST", "/v1/pause", Role::Publisher, "pause"),
+    ("POST", "/v1/resume", Role::Publisher, "resume"),
     ("POST", "/v1/bundle", Role::Owner, "bundle import"),
     ("POST", "/v1/unlock", Role::Owner, "unlock"),
     ("POST", "/v1/identity", Role::Owner, "identity event"),
@@ -210,12 +216,16 @@ mod tests {
         ("GET", "/v1/centres/{id}/log", "yes yes yes yes"),
         ("GET", "/v1/centres/{id}/events", "yes yes yes yes"),
         ("GET", "/v1/centres/{id}/feeds", "yes yes yes yes"),
+        ("GET", "/v1/why", "yes yes yes yes"),
         ("GET", "/v1/trust", "yes yes yes yes"),
         ("GET", "/v1/policy", "yes yes yes yes"),
         ("GET", "/v1/policy/{id}", "yes yes yes yes"),
         ("GET", "/v1/quarantine", "yes yes yes yes"),
         ("GET", "/v1/quarantine/{id}", "yes yes yes yes"),
         ("GET", "/v1/bundle", "yes yes yes yes"),
+        ("GET", "/v1/bundle/have", "yes yes yes yes"),
+        ("POST", "/v1/bundle/missing", "yes yes yes yes"),
+        ("POST", "/v1/bundle/plan", "yes yes yes yes"),
         ("GET", "/v1/staff", "yes yes yes yes"),
         ("GET", "/v1/networks", "yes yes yes yes"),
         ("POST", "/v1/networks", "no no no yes"),
@@ -235,6 +245,8 @@ mod tests {
         ("POST", "/v1/records/{id}/retract", "no no yes yes"),
         ("POST", "/v1/sync", "no no yes yes"),
         ("POST", "/v1/peers", "no no yes yes"),
+        ("POST", "/v1/pause", "no no yes yes"),
+        ("POST", "/v1/resume", "no no yes yes"),
         ("POST", "/v1/bundle", "no no no yes"),
         ("POST", "/v1/unlock", "no no no yes"),
         ("POST", "/v1/identity", "no no no yes"),
@@ -292,8 +304,11 @@ mod tests {
 
     #[test]
     fn what_changes_something_has_a_word_in_the_log() {
+        // Questions that do not fit into a path.
+        let asks = ["/v1/bundle/missing", "/v1/bundle/plan"];
         for (method, path, _, action) in TABLE {
-            assert_eq!(action.is_empty(), *method == "GET", "{method} {path}");
+            let reads = *method == "GET" || asks.contains(path);
+            assert_eq!(action.is_empty(), reads, "{method} {path}");
         }
         assert_eq!(rule(&Method::POST, Some("/v1/new")).action, "POST /v1/new");
         assert_eq!(rule(&Method::POST, None).action, "", "a path that is not there");

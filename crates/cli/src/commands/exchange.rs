@@ -5,6 +5,7 @@
 use baraza_api::{DialRequest, PeersReply, SyncReply, SyncRequest};
 use serde_json::json;
 
+use super::why;
 use crate::{args::Sync, clock, error::Failure, output::Table, safe::Safe, shell::Shell};
 
 /// Compares with peers now, or dials one.
@@ -13,12 +14,19 @@ pub(super) fn sync(shell: &mut Shell<'_, '_>, args: Sync) -> Result<(), Failure>
     if let Some(address) = args.peer.as_deref().filter(|peer| peer.starts_with('/')) {
         let request = DialRequest { address: address.to_owned() };
         client.post::<serde_json::Value>("/v1/peers", &request)?;
+        if !args.no_wait {
+            shell.note(format!("Dialling {}", Safe(address)));
+            return why::follow(shell, Vec::new(), Some(address));
+        }
         return match shell.json {
             true => shell.print_json(&json!({ "dialling": address })),
-            false => shell.print(format!("Dialling {}; see: baraza peers\n", Safe(address))),
+            false => shell.print(format!("Dialling {}; see: baraza why\n", Safe(address))),
         };
     }
     let reply: SyncReply = client.post("/v1/sync", &SyncRequest { peer: args.peer })?;
+    if !args.no_wait && !reply.peers.is_empty() {
+        return why::follow(shell, reply.peers, None);
+    }
     if shell.json {
         return shell.print_json(&reply);
     }
@@ -28,7 +36,7 @@ pub(super) fn sync(shell: &mut Shell<'_, '_>, args: Sync) -> Result<(), Failure>
     for peer in &reply.peers {
         shell.print(format!("Comparing with {}\n", Safe(peer)))?;
     }
-    shell.note("It goes on in the background; see: baraza peers");
+    shell.note("It goes on in the background; see: baraza why");
     Ok(())
 }
 

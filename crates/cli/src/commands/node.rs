@@ -221,6 +221,19 @@ pub(super) fn status(shell: &mut Shell<'_, '_>, args: &Status) -> Result<(), Fai
     Ok(())
 }
 
+/// Says how many files of records are here and how many are on their way; nothing without any.
+fn attachments(files: &AttachmentCounts) -> String {
+    if *files == AttachmentCounts::default() {
+        return String::new();
+    }
+    let here = count(files.whole as u64, "file", "files");
+    let wanted = match files.wanted {
+        0 => String::new(),
+        wanted => format!("; {wanted} wanted, {} to come", bytes(files.wanted_bytes)),
+    };
+    format!("{here} here, {} on disk{wanted}", bytes(files.bytes))
+}
+
 fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     let mut facts = Facts::default();
     let name = Safe(&status.centre_name);
@@ -241,15 +254,7 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
             bytes(status.ledger_bytes)
         ),
     );
-    let files = status.attachments;
-    if files != AttachmentCounts::default() {
-        let here = count(files.whole as u64, "file", "files");
-        let wanted = match files.wanted {
-            0 => String::new(),
-            wanted => format!("; {wanted} wanted, {} to come", bytes(files.wanted_bytes)),
-        };
-        facts.add("Attachments", format!("{here} here, {} on disk{wanted}", bytes(files.bytes)));
-    }
+    facts.add("Attachments", attachments(&status.attachments));
     let wanted = status.bodies_missing.saturating_sub(status.bodies_left_out);
     if wanted != 0 {
         facts.add("Wanted", count(wanted, "body", "bodies"));
@@ -269,6 +274,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     facts.add("Peers", peers);
     let agreed = status.agreed_ms.map(|agreed_ms| clock::moment(agreed_ms, shell.screen.now));
     facts.add("Agreed", agreed.unwrap_or_else(|| "with no peer yet".to_owned()));
+    if let Some(link) = &status.link {
+        super::link::facts(&mut facts, link, shell.screen.now);
+    }
     let behind = count(status.index_behind, "change", "changes");
     facts.add(
         "Search",
@@ -281,7 +289,9 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     if let Some(age) = super::backup::age(shell) {
         facts.add("Backup", age);
     }
-    facts.add("Digest", Safe(&status.set_digest).to_string());
+    let words = super::why::digest_words(&status.set_digest);
+    let words = words.map(|words| format!("{words}  ({})", Safe(&status.set_digest)));
+    facts.add("Digest", words.unwrap_or_else(|| Safe(&status.set_digest).to_string()));
     for network in &status.networks {
         let digest: String = Safe(&network.digest).to_string();
         facts.add("Network", format!("{}: {digest}", Safe(&network.name)));

@@ -7,7 +7,7 @@ use baraza_cli::{Screen, run_on};
 
 use crate::support::{NOW, Node, Person, Program, Shown, error, run, run_with};
 
-const COMMANDS: [&[&str]; 51] = [
+const COMMANDS: [&[&str]; 54] = [
     &["init"],
     &["start"],
     &["status"],
@@ -21,6 +21,9 @@ const COMMANDS: [&[&str]; 51] = [
     &["show"],
     &["sync"],
     &["peers"],
+    &["why"],
+    &["pause"],
+    &["resume"],
     &["bundle"],
     &["bundle", "create"],
     &["bundle", "import"],

@@ -10,6 +10,7 @@ mod backup;
 mod bundles;
 mod ceremonies;
 mod drafts;
+mod link;
 mod safety;
 mod support;
 mod trust;

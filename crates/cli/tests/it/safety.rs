@@ -1,12 +1,13 @@
 //! Text of others on a terminal: C-01 and C-02 of docs/SECURITY.md.
 
 use baraza_api::{
-    AttachmentCounts, AttachmentView, AttachmentsView, CentreView, CreatedNetwork, ErrorBody,
-    ErrorCode, EventView, Explanation, Holders, InterestsView, InvitationView, ListCentres,
-    ListReply, LogState, NetworkView, NetworksReply, OperatorView, OverrideView, PeerView,
-    PeersReply, PolicyView, Problem, PublishReply, Published, QuarantineReply, QuarantinedCentre,
-    QuotasView, RecordSummary, RecordView, SearchReply, SeriesView, Standing, StatementView,
-    StatusView, SyncReply, TrustReply, TrustedNation, Warning,
+    AttachmentCounts, AttachmentView, AttachmentsView, CauseView, CentreView, CreatedNetwork,
+    ErrorBody, ErrorCode, EventView, Explanation, FeedLack, Holders, InterestsView, InvitationView,
+    LinkView, ListCentres, ListReply, LogState, NetworkView, NetworksReply, NodeWhy, OperatorView,
+    OverrideView, PeerView, PeerWhyView, PeersReply, PolicyView, Problem, PublishReply, Published,
+    QuarantineReply, QuarantinedCentre, QuotasView, RecordSummary, RecordView, SearchReply,
+    SeriesView, SpentView, Standing, StatementView, StatusView, SyncReply, TrustReply,
+    TrustedNation, Warning, WhyReply,
 };
 use baraza_cli::Safe;
 use baraza_record::{CentreId, EventId, FeedId, FileHash, NetworkId, PublicKey, RecordId};
@@ -236,6 +237,56 @@ fn network() -> NetworkView {
     }
 }
 
+fn link() -> LinkView {
+    LinkView {
+        profile: text(),
+        background: SpentView::default(),
+        asked: SpentView::default(),
+        reserve_left_bytes: 1,
+        windows: vec![text()],
+        utc_offset_minutes: 0,
+        kbit_s: Some(64),
+        private_only: true,
+        paused_since_ms: None,
+    }
+}
+
+fn why() -> WhyReply {
+    let away = CauseView::Away { since_ms: None, reason: Some(text()), again_ms: None };
+    let failed = CauseView::Failed { reason: text(), again_ms: 1 };
+    let feed = FeedLack {
+        feed: FeedId([1; 32]),
+        centre: None,
+        centre_name: Some(text()),
+        records: 1,
+        bytes: 1,
+    };
+    let peer = PeerWhyView {
+        peer_id: text(),
+        centre: None,
+        centre_name: Some(text()),
+        connected: true,
+        asked: false,
+        equal: Some(false),
+        agreed_ms: None,
+        underway: None,
+        records: 1,
+        bytes: 1,
+        shown_ms: Some(1),
+        feeds: vec![feed],
+        causes: vec![failed, away],
+        done_ms: None,
+    };
+    WhyReply {
+        set_digest: text(),
+        link: link(),
+        node: NodeWhy::default(),
+        dialling: vec![text()],
+        dial_failures: vec![(text(), text())],
+        peers: vec![peer],
+    }
+}
+
 fn status() -> StatusView {
     StatusView {
         version: text(),
@@ -262,6 +313,7 @@ fn status() -> StatusView {
         agreed_ms: Some(1),
         index_behind: 1,
         unlocked: false,
+        link: Some(link()),
         warnings: vec![Warning { message: text(), hint: text() }],
     }
 }
@@ -346,7 +398,11 @@ fn hostile_replies() -> Vec<(Vec<&'static str>, Node)> {
                 .json(&format!("POST /v1/records/{id}/retract"), &published),
         ),
         (vec!["peers"], node().json("GET /v1/peers", &peers())),
-        (vec!["sync"], node().json("POST /v1/sync", &SyncReply { peers: vec![text()] })),
+        (
+            vec!["sync", "--no-wait"],
+            node().json("POST /v1/sync", &SyncReply { peers: vec![text()] }),
+        ),
+        (vec!["why"], node().json("GET /v1/why", &why())),
         (vec!["centre", "list"], node().json("GET /v1/centres", &centres)),
         (vec!["centre", "show", abab], node().json("GET /v1/centres/abababab", &centre())),
         (vec!["centre", "log", abab], node().json("GET /v1/centres/abababab/log", &vec![event])),
@@ -383,6 +439,18 @@ fn no_reply_moves_a_terminal_through_any_command() {
         let value: Value = serde_json::from_str(&json).unwrap();
         assert!(value.to_string().contains("a\\u001b[2J"), "{arguments:?}: nothing is lost");
     }
+}
+
+#[test]
+fn a_catch_up_that_is_followed_moves_no_terminal_and_says_what_holds_it() {
+    let node = Node::default().json("POST /v1/sync", &SyncReply { peers: vec![text()] });
+    let program = Program::with(node.json("GET /v1/why", &why()));
+    let shown = run(&program, &["sync"]);
+    program.node.assert_done();
+    assert_eq!(shown.exit, 7, "{}", shown.err);
+    assert!(shown.err.contains("is not done: the last comparison failed"), "{}", shown.err);
+    assert_harmless(&shown.out);
+    assert_harmless(&shown.err);
 }
 
 #[test]

@@ -76,6 +76,7 @@ pub(crate) fn status() -> StatusView {
         agreed_ms: Some(NOW.0 - 7_200_000),
         index_behind: 0,
         unlocked: true,
+        link: None,
         warnings: Vec::new(),
     }
 }

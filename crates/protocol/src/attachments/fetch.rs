@@ -5,7 +5,7 @@
 //! waits for it.
 //! Invariant: a part that is under way is asked of nobody else; every list is bounded.
 //! Not here: who may be asked (`service`), bytes (`Store`), proofs (`baraza_record::attachment`).
-//! Spec: docs/PROTOCOL.md, section 6.7.
+//! Spec: docs/PROTOCOL.md, section 6.8.
 
 #[cfg(test)]
 mod tests;
@@ -219,8 +219,10 @@ impl Fetcher {
             return None;
         }
         let at_once = source.map_or(COUNT_START, |source| source.count);
-        let lacks = |hash| source.and_then(|source| source.lacks.get(hash));
-        let may_have = |hash: &&FileHash| lacks(hash).is_none_or(|(until, _)| *until <= now);
+        let may_have = |hash: &&FileHash| {
+            let lacks = source.and_then(|source| source.lacks.get(*hash));
+            lacks.is_none_or(|(until, _)| *until <= now)
+        };
         let candidates = self.order.iter().map(|(_, _, hash)| hash).filter(may_have);
         for hash in candidates.take(LOOKED_AT_MAX) {
             let Some(want) = self.wants.get(hash).filter(|want| may(&want.row)) else { continue };
@@ -309,6 +311,19 @@ impl Fetcher {
         if let Some(flight) = self.land(request) {
             self.sources.entry(flight.peer).or_default().failed(now);
         }
+    }
+
+    /// Takes an answer that the peer gives nothing before a time.
+    pub fn later(&mut self, request: RequestId, until: Timestamp) {
+        if let Some(flight) = self.land(request) {
+            self.sources.entry(flight.peer).or_default().again_at = until;
+        }
+    }
+
+    /// Returns whether a peer was asked for something that people here asked for.
+    pub fn is_asked_for(&self, peer: &Peer) -> bool {
+        let asked = |hash| self.wants.get(hash).is_some_and(|want| want.row.asked);
+        self.flights.values().any(|flight| flight.peer == *peer && asked(&flight.hash))
     }
 
     /// Gives up what a peer that left was asked for.

@@ -4,7 +4,7 @@
 //! that is not entitled to the record that lists it. Room on the disk is made before a file is
 //! wanted, never by policy alone.
 //! Not here: which records list which files (`listings`), the state machine (`attachments`).
-//! Spec: docs/PROTOCOL.md, section 6.7.
+//! Spec: docs/PROTOCOL.md, section 6.8.
 
 use baraza_record::{
     FileHash, Timestamp,
@@ -16,6 +16,7 @@ use crate::{
         self, Ask, Asked, Fetcher, FileCommand, FileCounts, FileReply, FileRow, Origin, PutRows,
         Rows, Taken, WantRow,
     },
+    budget::Purpose,
     command::{Refusal, Reply},
     ingest::Rejection,
     net::{NetEffect, Peer, RequestId, Verdict},
@@ -24,7 +25,7 @@ use crate::{
     wire::{Answer, Request},
 };
 
-use super::Service;
+use super::{Service, budget::LATER_MAX_MS};
 
 /// Wait before anything is fetched again once the disk was found full (1 min).
 const NO_ROOM_MS: u64 = 60_000;
@@ -65,9 +66,11 @@ impl Attachments {
 
 impl<S: Store> Service<S> {
     /// Returns whether something may be fetched now; `asked` by somebody here, or by policy.
-    /// The place for budgets.
-    fn may_fetch_attachments(&self, _asked: bool) -> bool {
-        self.read_only.is_none() && self.attachments.no_room_until <= self.now
+    fn may_fetch_attachments(&self, asked: bool) -> bool {
+        let purpose = if asked { Purpose::Asked } else { Purpose::Background };
+        self.read_only.is_none()
+            && self.attachments.no_room_until <= self.now
+            && self.spending.budget.held(purpose, self.now).is_none()
     }
 
     /// Returns whether records are caught up with a peer as far as they will be now.
@@ -141,6 +144,10 @@ impl<S: Store> Service<S> {
                 }
             }
             Ok(Screened::Plain(Answer::Busy | Answer::Unknown)) => fetcher.failed(request, now),
+            Ok(Screened::Plain(Answer::Later(seconds))) => {
+                let wait_ms = u64::from(seconds).saturating_mul(1_000).min(LATER_MAX_MS);
+                fetcher.later(request, now.plus_ms(wait_ms));
+            }
             Err(rejection) if rejection.verdict() == Verdict::Ignore => {
                 fetcher.failed(request, now);
             }

@@ -22,7 +22,7 @@ use crate::{
     wire::Compare,
 };
 
-use super::{Service, links::COMPARE_EVERY_MS};
+use super::Service;
 
 /// Wait before the other peers are told of what a session brought (0.2 s), so that one
 /// comparison covers what several sessions bring.
@@ -40,9 +40,13 @@ impl<S: Store> Service<S> {
         if self.sessions.contains_key(&peer) || self.read_only.is_some() {
             return Ok(());
         }
+        if self.held_for(&peer).is_some() {
+            return Ok(());
+        }
+        let every = self.spending.terms().compare_every_ms;
         let lacking = self.lacks_company()?;
         let Some(link) = self.links.up.get_mut(&peer) else { return Ok(()) };
-        link.compare_at = self.now.plus_ms(COMPARE_EVERY_MS);
+        link.compare_at = self.now.plus_ms(every);
         let entry = self.links.book.get(&peer);
         let (walks, epoch) = (link.walks(self.now), self.store.epoch());
         let follows = |seen: &Seen| seen.epoch == epoch && !walks;
@@ -55,6 +59,7 @@ impl<S: Store> Service<S> {
         };
         let session = Session::new(peer, Arc::clone(&self.ours), known, self.now);
         self.sessions.insert(peer, session.through(&self.gate));
+        self.whys.began(peer, self.now);
         self.step(peer)
     }
 
@@ -62,11 +67,14 @@ impl<S: Store> Service<S> {
     /// look what it has.
     pub(super) fn heard(&mut self, peer: Peer, question: &Compare) -> Result<(), StoreError> {
         let heard = Heard::of(&self.store, &self.ours, &peer, question)?;
+        let every = self.spending.terms().compare_every_ms;
         let ours = self.config.centre;
         let wanting = want::any(&self.store, Some(&self.gate), |state| {
             heard.shared.iter().any(|shelf| shelf.holds_feed(&ours, state))
         })?;
         if let Some(link) = self.links.up.get_mut(&peer) {
+            // Whoever asks has something left to spend.
+            link.later_until = None;
             // What left us different once is not tried again at once.
             match link.differed == Some((heard.ours, question.digest)) {
                 // If only we have moved since we agreed, it is the peer that fetches; it is told
@@ -83,7 +91,7 @@ impl<S: Store> Service<S> {
             if heard.equal {
                 link.agreed = Some(question.digest);
                 // One question a minute is enough for both.
-                link.compare_at = link.compare_at.max(self.now.plus_ms(COMPARE_EVERY_MS));
+                link.compare_at = link.compare_at.max(self.now.plus_ms(every));
             }
             link.told = Some(question.clone());
             link.shared = heard.shared;
@@ -232,7 +240,15 @@ impl<S: Store> Service<S> {
 
     /// Lets a session ask on, and does what follows if it has ended.
     fn step(&mut self, peer: Peer) -> Result<(), StoreError> {
+        let held = self.held_for(&peer).is_some();
         let Some(session) = self.sessions.get_mut(&peer) else { return Ok(()) };
+        if held {
+            // What was asked for before comes; then it ends.
+            if !session.is_idle() {
+                return Ok(());
+            }
+            session.hold();
+        }
         let last = &mut self.last_request;
         session.advance(&self.store, &mut self.claims, self.now, || {
             *last += 1;
@@ -260,6 +276,7 @@ impl<S: Store> Service<S> {
         let outcome = session.outcome().cloned().unwrap_or(Outcome::Differ);
         tracing::debug!(peer = %peer.short(), ?outcome, ?gains, "session ended");
         let now = self.now;
+        self.whys.ended(peer, &session, &outcome, now);
         let follows = session.follows().cloned();
         if outcome == Outcome::Agreed || follows.is_some() {
             self.note_peer(peer, |entry| {

@@ -17,6 +17,7 @@ use baraza_record::{
 use serde_json::{Value, json};
 
 use crate::{
+    budget::Purpose,
     command::{
         Command, NewRecord, PUBLISH_MAX, PeerStatus, Recipients, Refusal, Reply, ServiceStatus,
     },
@@ -31,7 +32,7 @@ use crate::{
     wire::NETWORKS_MAX,
 };
 
-use super::{CallId, Effect, Service, Visits};
+use super::{CallId, Effect, Service, Visits, budget::is_at};
 
 /// Records of one publication that gossip carries; more are told by comparison.
 const ANNOUNCE_MAX: usize = 16;
@@ -57,8 +58,14 @@ impl<S: Store> Service<S> {
             Command::Sync(peer) => self.sync(peer),
             Command::Networks(networks) => self.set_networks(networks),
             Command::Dial(address) => self.dial(address),
+            Command::Pause { for_ms } => self.pause(for_ms),
+            Command::Resume => self.resume(),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Peers => Ok(Reply::Peers(self.peer_list())),
+            Command::Why(Some(peer)) if !self.links.book.contains_key(&peer) => {
+                Err(Refusal::UnknownPeer { peer })
+            }
+            Command::Why(peer) => Ok(Reply::Why(self.why(peer))),
             Command::File(command) => self.file_command(command),
         };
         reply.unwrap_or_else(Reply::Refused)
@@ -333,6 +340,9 @@ impl<S: Store> Service<S> {
         if !self.links.online() {
             return Err(Refusal::Offline);
         }
+        if let Some(hold) = self.held(Purpose::Asked) {
+            return Err(Refusal::Held(hold));
+        }
         let connected = |peer: &Peer| self.links.up.contains_key(peer);
         let peers: Vec<_> = match peer {
             None => self.links.up.keys().copied().collect(),
@@ -341,6 +351,7 @@ impl<S: Store> Service<S> {
                 None => return Err(Refusal::UnknownPeer { peer }),
                 Some(entry) => {
                     let addresses = entry.addresses.clone();
+                    self.spending.ask_for(Some(peer), None, self.now);
                     self.net(NetEffect::Dial { peer: Some(peer), addresses });
                     return Ok(Reply::Syncing(vec![peer]));
                 }
@@ -349,6 +360,7 @@ impl<S: Store> Service<S> {
         for peer in &peers {
             if let Some(link) = self.links.up.get_mut(peer) {
                 link.forget_failures();
+                link.asked = true;
             }
             self.start_session(*peer)?;
         }
@@ -359,8 +371,29 @@ impl<S: Store> Service<S> {
         if !self.links.online() {
             return Err(Refusal::Offline);
         }
+        if let Some(hold) = self.held(Purpose::Asked) {
+            return Err(Refusal::Held(hold));
+        }
+        if !self.is_near_enough(&address) {
+            return Err(Refusal::TooFar { address });
+        }
+        if let Some(peer) = self.connected_at(&address) {
+            return self.sync(Some(peer)).map(|_| Reply::Dialling);
+        }
+        self.spending.ask_for(None, Some(address.clone()), self.now);
         self.net(NetEffect::Dial { peer: None, addresses: vec![address] });
         Ok(Reply::Dialling)
+    }
+
+    /// Returns the connected peer that is known to be at an address.
+    fn connected_at(&self, address: &str) -> Option<Peer> {
+        let at = |peer: &&Peer| {
+            let entry = self.links.book.get(*peer);
+            entry.is_some_and(|entry| {
+                entry.addresses.first().is_some_and(|first| is_at(address, first))
+            })
+        };
+        self.links.up.keys().find(at).copied()
     }
 
     fn status(&self) -> Result<ServiceStatus, Refusal> {
@@ -390,12 +423,14 @@ impl<S: Store> Service<S> {
             sessions: self.sessions.len(),
             networks: self.seen.clone(),
             agreed_ms: self.links.book.values().filter_map(|entry| entry.agreed_ms).max(),
+            dialling: self.spending.dialling(),
             dial_failures: self.links.failures.iter().cloned().collect(),
             declined_feeds: self.gate.declined(),
             quotas: self.gate.used(self.store.counts().ledger_bytes),
             bodies_left_out: self.gate.left_out(),
             files: self.file_counts()?,
             read_only: self.read_only.clone(),
+            budget: self.budget_status(),
         })
     }
 

@@ -31,6 +31,7 @@ impl<S: Store> Service<S> {
         token: Token,
         heard: Result<Gossiped, Rejection>,
     ) -> Result<(), StoreError> {
+        let urgent = matches!(heard, Ok(Gossiped::Identity(_)));
         let verdict = match heard {
             _ if !self.links.allow_gossip(&peer, self.now) || self.read_only.is_some() => {
                 Ok(Verdict::Ignore)
@@ -40,7 +41,7 @@ impl<S: Store> Service<S> {
             Err(rejection) => Ok(self.refuse(peer, &rejection)),
         };
         let (verdict, result) = match verdict {
-            Ok(verdict) => (verdict, Ok(())),
+            Ok(verdict) => (self.verdict(verdict, urgent), Ok(())),
             Err(error) => (Verdict::Ignore, Err(error)),
         };
         self.net(NetEffect::Verdict { token, verdict });
@@ -117,7 +118,8 @@ impl<S: Store> Service<S> {
     /// anybody; what is not for everybody is told by comparison.
     pub(super) fn announce(&mut self, record: &VerifiedRecord) {
         let header = record.header();
-        if !Entitlement::public().covers(&header.centre, &header.audience) {
+        let public = Entitlement::public().covers(&header.centre, &header.audience);
+        if !public || !self.may_spread(true) {
             return;
         }
         let mut wire = record.to_wire();
@@ -129,6 +131,8 @@ impl<S: Store> Service<S> {
 
     /// Publishes an own new identity event.
     pub(super) fn announce_event(&mut self, signed: Vec<u8>) {
-        self.net(NetEffect::Publish { bytes: Gossip::Identity(signed).encode() });
+        if self.may_spread(true) {
+            self.net(NetEffect::Publish { bytes: Gossip::Identity(signed).encode() });
+        }
     }
 }

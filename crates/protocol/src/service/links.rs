@@ -11,6 +11,7 @@ use std::{
 use baraza_record::Timestamp;
 
 use crate::{
+    budget::Purpose,
     entitle::Shared,
     net::{NetEffect, Peer},
     peers::PeerEntry,
@@ -22,12 +23,6 @@ use crate::{
 
 use super::{Config, Service, offences::Offences};
 
-/// Connections that we try to keep up by dialling.
-pub const OUTBOUND_TARGET: usize = 4;
-
-/// Time between two comparisons with a peer that says nothing (1 min).
-pub const COMPARE_EVERY_MS: u64 = 60_000;
-
 /// Time between two looks at what is due (1 s).
 const TICK_MS: u64 = 1_000;
 
@@ -36,6 +31,10 @@ const BACKOFF_MS: u64 = 2_000;
 
 /// Longest such wait (5 min).
 const BACKOFF_MAX_MS: u64 = 300_000;
+
+/// Longest wait between two dials of the same while nobody is connected (30 s): then it is
+/// most likely our own link that is away, and it may be back at any time.
+const ALONE_WAIT_MAX_MS: u64 = 30_000;
 
 /// Longest wait for a peer that is busy (15 s): it is well and will have time again.
 const BUSY_WAIT_MAX_MS: u64 = 15_000;
@@ -95,6 +94,10 @@ pub(super) struct Link {
     pub(super) shared: Vec<Shared>,
     /// Whether we called.
     pub(super) outbound: bool,
+    /// Whether a person asked for what goes on with it.
+    pub(super) asked: bool,
+    /// Until when it gives nothing, by its own budget.
+    pub(super) later_until: Option<Timestamp>,
     /// Gossip messages that may still be looked at.
     gossip_left: u32,
     gossip_refilled: Timestamp,
@@ -119,6 +122,8 @@ impl Link {
             asked_peers_at: None,
             shared: Vec::new(),
             outbound,
+            asked: false,
+            later_until: None,
             gossip_left: GOSSIP_BURST,
             gossip_refilled: now,
         }
@@ -127,6 +132,7 @@ impl Link {
     /// Compares at `at`, unless failures call for a longer wait: something has changed.
     pub(super) fn compare_by(&mut self, at: Timestamp) {
         if self.failures == 0 {
+            let at = self.later_until.map_or(at, |until| until.max(at));
             self.compare_at = self.compare_at.min(at);
         }
     }
@@ -155,6 +161,7 @@ impl Link {
     /// Lets the next session try everything: somebody asked for it.
     pub(super) fn forget_failures(&mut self) {
         (self.failures, self.dry, self.fruitless, self.differed) = (0, 0, None, None);
+        self.later_until = None;
     }
 
     /// Draws the conclusions from a session.
@@ -169,6 +176,9 @@ impl Link {
             self.shared = standing.shared().collect();
         }
         let brought = session.gains() != Gains::default();
+        if self.conclude_later(&outcome, brought, now) {
+            return;
+        }
         match outcome {
             Outcome::Failed(why) | Outcome::Violated(why) => {
                 // Whoever brings something before it fails is worth another try soon.
@@ -185,6 +195,7 @@ impl Link {
                 self.compare_at = self.retry_at;
                 return;
             }
+            Outcome::Later(_) | Outcome::Held => (),
             Outcome::Agreed => {
                 (self.dry, self.retry_at, self.fruitless) = (0, now, None);
                 self.agreed = Some(self.stands);
@@ -224,13 +235,18 @@ pub(super) struct Links {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dialled {
     failures: u32,
-    again_at: Timestamp,
+    pub(super) again_at: Timestamp,
 }
 
 impl Dialled {
     fn wait(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.again_at = now.plus_ms(backoff_ms(self.failures));
+    }
+
+    /// Shortens a wait that was for a peer that is away.
+    fn alone(&mut self, now: Timestamp) {
+        self.again_at = self.again_at.min(now.plus_ms(ALONE_WAIT_MAX_MS));
     }
 }
 
@@ -314,13 +330,18 @@ impl<S: Store> Service<S> {
         address: &str,
         outbound: bool,
     ) -> Result<(), StoreError> {
-        if self.links.banned(&peer, self.now) {
+        if self.links.banned(&peer, self.now) || !self.is_near_enough(address) {
             self.net(NetEffect::Disconnect { peer });
             return Ok(());
         }
         self.links.online = true;
-        self.links.up.entry(peer).or_insert_with(|| Link::new(outbound, self.now));
+        let link = self.links.up.entry(peer).or_insert_with(|| Link::new(outbound, self.now));
+        link.asked |= outbound && self.spending.was_asked_for(&peer, address);
         self.links.dialled.remove(&peer);
+        if self.links.up.len() == 1 {
+            // The link is back: what was waited for meanwhile says nothing of the others.
+            self.links.dialled.clear();
+        }
         if outbound {
             self.links.failures.retain(|(failed, _)| !failed.starts_with(address));
         }
@@ -359,7 +380,8 @@ impl<S: Store> Service<S> {
         }
         self.links.next_tick = self.now.plus_ms(TICK_MS);
         self.renew_rules()?;
-        if self.links.online {
+        self.look_at_budget()?;
+        if self.links.online && self.held(Purpose::Background).is_none() {
             self.dial_due()?;
             self.visit_due()?;
         }
@@ -373,7 +395,10 @@ impl<S: Store> Service<S> {
     /// Dials the bootstrap addresses while nobody is connected, and known peers while few are.
     fn dial_due(&mut self) -> Result<(), StoreError> {
         let now = self.now;
-        if self.links.up.is_empty() {
+        let alone = self.links.up.is_empty();
+        if alone {
+            self.links.dialled.values_mut().for_each(|dialled| dialled.alone(now));
+            self.links.bootstrap.values_mut().for_each(|dialled| dialled.alone(now));
             let due = self.links.bootstrap.iter_mut().filter(|(_, one)| one.again_at <= now);
             let addresses: Vec<_> = due
                 .map(|(address, dialled)| {
@@ -387,7 +412,7 @@ impl<S: Store> Service<S> {
         } else {
             self.links.bootstrap.values_mut().for_each(|dialled| *dialled = Dialled::default());
         }
-        let lacking = OUTBOUND_TARGET.saturating_sub(self.links.up.len());
+        let lacking = self.spending.terms().connections.saturating_sub(self.links.up.len());
         let dialled = |peer: &Peer| self.links.dialled.get(peer).copied().unwrap_or_default();
         let mut candidates: Vec<_> = self.links.book.iter().collect();
         candidates.retain(|(peer, entry)| {
@@ -401,7 +426,9 @@ impl<S: Store> Service<S> {
         let due = candidates.into_iter().take(lacking);
         let due: Vec<_> = due.map(|(peer, entry)| (*peer, entry.clone())).collect();
         for (peer, entry) in due {
-            if entry.connected_ms.is_none()
+            // While nobody can be reached, nobody is found to be gone.
+            if !alone
+                && entry.connected_ms.is_none()
                 && DIALS_MAX <= self.links.dialled.get(&peer).map_or(0, |dialled| dialled.failures)
             {
                 self.forget_peer(&peer)?;

@@ -3,7 +3,7 @@
 //! Invariant: a file goes from the disk when no record that is held lists it any more because the
 //! last one was erased, and is not fetched again.
 //! Not here: fetching (`attachments`), deleting texts (`erasures`).
-//! Spec: docs/PROTOCOL.md, sections 4.6 and 6.7.
+//! Spec: docs/PROTOCOL.md, sections 4.6 and 6.8.
 
 use baraza_record::{
     FileHash, Kind, Timestamp,

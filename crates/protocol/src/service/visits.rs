@@ -16,7 +16,7 @@ use crate::{
     store::{ShelfName, Store, StoreError},
 };
 
-use super::{OUTBOUND_TARGET, Service};
+use super::Service;
 
 /// Members of each of our networks with whom we want to be connected.
 pub const MEMBERS_TARGET: usize = 2;
@@ -24,8 +24,8 @@ pub const MEMBERS_TARGET: usize = 2;
 /// Time between two visits (10 s).
 pub const VISIT_EVERY_MS: u64 = 10_000;
 
-/// Time after which the same peer may be visited again (10 min).
-pub const VISIT_AGAIN_MS: u64 = 600_000;
+/// Times that a peer at rest is compared with before the same one may be visited again (10 min).
+const VISIT_AGAIN_COMPARISONS: u64 = 10;
 
 /// Visits of a node.
 #[derive(Debug, Default)]
@@ -52,7 +52,8 @@ impl<S: Store> Service<S> {
             return Ok(());
         }
         let Self { links, visits, now, .. } = self;
-        visits.last.retain(|_, last| now.since(*last) < VISIT_AGAIN_MS);
+        let again = self.spending.terms().compare_every_ms.saturating_mul(VISIT_AGAIN_COMPARISONS);
+        visits.last.retain(|_, last| now.since(*last) < again);
         let known = links.book.iter().filter(|(peer, entry)| {
             !links.up.contains_key(peer)
                 && !entry.addresses.is_empty()
@@ -86,7 +87,7 @@ impl<S: Store> Service<S> {
             .last
             .get(&peer)
             .is_some_and(|last| self.now.since(*last) < VISIT_EVERY_MS.saturating_mul(6));
-        if visit && idle && OUTBOUND_TARGET < self.links.up.len() {
+        if visit && idle && self.spending.terms().connections < self.links.up.len() {
             self.net(NetEffect::Disconnect { peer });
         }
     }
@@ -94,7 +95,7 @@ impl<S: Store> Service<S> {
     /// Returns whether we want to be connected with somebody and are not.
     pub(super) fn lacks_company(&self) -> Result<bool, StoreError> {
         let lacking = self.lacking()?;
-        let few = self.links.up.len() < OUTBOUND_TARGET;
+        let few = self.links.up.len() < self.spending.terms().connections;
         Ok(few || lacking.networks || !lacking.centres.is_empty())
     }
 

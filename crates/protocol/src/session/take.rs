@@ -29,6 +29,8 @@ pub(super) enum TakeError {
     Violation(String),
     /// With what was asked.
     Busy(Asked),
+    /// For so many seconds.
+    Later(u32),
 }
 
 impl From<StoreError> for TakeError {
@@ -60,6 +62,7 @@ impl Session {
     ) -> Result<Vec<Learnt>, TakeError> {
         match (asked, answer) {
             (asked, Screened::Plain(Answer::Busy)) => return Err(TakeError::Busy(asked)),
+            (_, Screened::Plain(Answer::Later(seconds))) => return Err(TakeError::Later(seconds)),
             (Asked::Compare, Screened::Plain(Answer::Same(cursor))) => {
                 return self.same(cursor, store, now);
             }

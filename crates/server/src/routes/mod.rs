@@ -10,6 +10,7 @@ mod centres;
 mod direct;
 mod drafts;
 mod identity;
+mod link;
 mod networks;
 mod node;
 mod policy;
@@ -19,6 +20,7 @@ mod records;
 mod search;
 mod staff;
 mod trust;
+mod why;
 
 use std::sync::Arc;
 
@@ -30,10 +32,11 @@ pub use centres::CENTRES_MAX;
 pub use publish::PROBLEMS_MAX;
 pub use quarantine::QUARANTINED_MAX;
 pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
+pub use why::NEWER_SCAN_MAX;
 
 pub(crate) use accredit::accredit;
 pub(crate) use attachments::{bring_file, fetch_file, pin_file, read_file};
-pub(crate) use bundle::{export, import};
+pub(crate) use bundle::{export, have, import, missing, plan};
 pub(crate) use centres::{centre, centre_log, centres};
 pub(crate) use direct::{publish, retract};
 pub(crate) use drafts::{
@@ -41,6 +44,7 @@ pub(crate) use drafts::{
     show_draft, submit_draft,
 };
 pub(crate) use identity::{events, feeds, identify};
+pub(crate) use link::{pause, resume};
 pub(crate) use networks::{
     create as create_network, inspect as inspect_invitation, invite as invite_to_network,
     join as join_network, leave as leave_network, list as list_networks,
@@ -52,6 +56,7 @@ pub(crate) use records::{list, raw, show};
 pub(crate) use search::search;
 pub(crate) use staff::{staff, staff_log};
 pub(crate) use trust::{trust, trusted, untrust};
+pub(crate) use why::why;
 
 /// The state of a handler.
 type Node = axum::extract::State<Arc<App>>;

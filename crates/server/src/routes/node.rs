@@ -11,13 +11,14 @@ use baraza_identity::{Log, LogStanding};
 use baraza_protocol::{
     command::{Command, PeerStatus, Reply as Answer, ServiceStatus},
     effective::Effective,
+    net::Peer,
     policy::{Rules, Verdict},
     set_digest,
     store::{ShelfName, StoreError, StoreRead},
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reply, networks, trust::is_awaited};
+use super::{Node, Reply, link::link_view, networks, trust::is_awaited};
 use crate::{
     failure::Failure,
     input::{JsonBody, Params},
@@ -64,13 +65,7 @@ pub(crate) async fn sync(
     State(app): Node,
     JsonBody(request): JsonBody<SyncRequest>,
 ) -> Reply<SyncReply> {
-    let parse = |text: String| {
-        (app.node.parse_peer)(&text).ok_or_else(|| {
-            let short: String = text.chars().take(80).collect();
-            Failure::bad_request(format!("`{short}` is no peer id"))
-        })
-    };
-    let peer = request.peer.map(parse).transpose()?;
+    let peer = request.peer.map(|text| parse_peer(&app, &text)).transpose()?;
     match app.service.call(Command::Sync(peer)).await? {
         Answer::Syncing(peers) => {
             let peers = peers.iter().map(app.node.peer_id_text).collect();
@@ -78,6 +73,13 @@ pub(crate) async fn sync(
         }
         _ => Err(Failure::odd_reply()),
     }
+}
+
+pub(super) fn parse_peer(app: &App, text: &str) -> Result<Peer, Failure> {
+    (app.node.parse_peer)(text).ok_or_else(|| {
+        let short: String = text.chars().take(80).collect();
+        Failure::bad_request(format!("`{short}` is no peer id"))
+    })
 }
 
 pub(crate) async fn unlock(
@@ -140,6 +142,7 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         agreed_ms: status.agreed_ms.map(|time| time.0),
         index_behind: reader.last_change().saturating_sub(covered),
         unlocked: status.unlocked,
+        link: Some(link_view(&status.budget)),
         warnings,
     })
 }

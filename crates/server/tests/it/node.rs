@@ -5,7 +5,7 @@ use axum::{
     http::{Request, header::CONTENT_TYPE},
 };
 use baraza_api::API_BODY_BYTES_MAX;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{TestNode, practice};
 
@@ -53,6 +53,25 @@ async fn without_a_network_there_is_nothing_to_dial() {
     alice.post("/v1/sync", json!({})).await.fails(409, "offline");
     alice.post("/v1/sync", json!({ "peer": "nobody" })).await.fails(400, "bad-request");
     alice.post("/v1/peers", json!({ "address": "/memory/1" })).await.fails(409, "offline");
+}
+
+#[tokio::test]
+async fn a_pause_is_shown_holds_a_sync_and_ends() {
+    let alice = TestNode::new(1);
+    let link = alice.get("/v1/status").await.ok()["link"].clone();
+    assert_eq!((&link["profile"], &link["background"]["held"]), (&json!("normal"), &Value::Null));
+    let paused = alice.post("/v1/pause", json!({ "for_ms": 3_600_000 })).await.ok();
+    assert_eq!(paused["background"]["held"]["why"], "paused");
+    assert!(paused["background"]["held"]["until_ms"].is_u64(), "{paused}");
+    let why = alice.get("/v1/why").await.ok();
+    assert_eq!(why["link"]["asked"]["held"]["why"], "paused");
+    assert_eq!((&why["peers"], why["set_digest"].as_str().map(str::len)), (&json!([]), Some(64)));
+    let resumed = alice.post("/v1/resume", json!({})).await.ok();
+    assert_eq!(resumed["background"]["held"], Value::Null);
+    alice.post("/v1/pause", json!({ "for_ms": 0 })).await.fails(422, "invalid");
+    alice.post("/v1/pause", json!({ "for_ms": u64::MAX })).await.fails(422, "invalid");
+    alice.post("/v1/pause", json!({ "for": "4h" })).await.fails(400, "bad-request");
+    alice.get("/v1/why?peer=nobody").await.fails(400, "bad-request");
 }
 
 #[tokio::test]

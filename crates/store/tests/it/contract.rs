@@ -76,7 +76,7 @@ impl Pair {
             }),
             9 => self.put_feed(store),
             10 => {
-                let table = [Table::Peers, Table::Holders][self.numbers.below(2)];
+                let table = [Table::Peers, Table::Holders, Table::Budget][self.numbers.below(3)];
                 let key = [b'k', self.numbers.below(5) as u8];
                 let value = [self.numbers.below(200) as u8; 9];
                 let value = (self.numbers.below(3) != 0).then_some(&value[..]);
@@ -233,7 +233,7 @@ impl Pair {
             assert_eq!(store.feeds(None, count).unwrap(), model.feeds(None, count).unwrap());
             assert_eq!(store.feeds(feed, count).unwrap(), model.feeds(feed, count).unwrap());
         }
-        for table in [Table::Peers, Table::Holders] {
+        for table in [Table::Peers, Table::Holders, Table::Budget] {
             assert_eq!(
                 store.local(table, b"k\x01").unwrap(),
                 model.local(table, b"k\x01").unwrap()

@@ -4,6 +4,7 @@
 //! Not here: sockets, real time, disks.
 
 mod attachments;
+mod budget;
 mod converge;
 mod erasure;
 mod forks;

@@ -7,6 +7,7 @@ use std::{
 
 use baraza_protocol::{
     Effect, Input, answer,
+    budget::Terms,
     command::{Command, Reply},
     conformance::Author,
     net::{
@@ -67,6 +68,8 @@ pub(crate) struct Sim {
     pub(crate) liars: BTreeSet<usize>,
     /// Parts of attachments that each node gave.
     pub(crate) gave: BTreeMap<usize, usize>,
+    /// Whether nodes are told what goes over the wire.
+    pub(crate) counting: bool,
     random: Random,
     queue: BTreeMap<(u64, u64), Event>,
     order: u64,
@@ -102,6 +105,7 @@ impl Sim {
             busy: 0,
             liars: BTreeSet::new(),
             gave: BTreeMap::new(),
+            counting: false,
             random: Random(seed),
             queue: BTreeMap::new(),
             order: 0,
@@ -162,6 +166,29 @@ impl Sim {
     /// Gives a node policy and trust.
     pub(crate) fn rule(&mut self, node: usize, policy: Policy, trust: Trust) {
         self.give(node, vec![Input::Rules(Arc::new(policy), Arc::new(trust))]);
+    }
+
+    /// Has one node call another.
+    pub(crate) fn join(&mut self, from: usize, to: usize) {
+        let life = self.nodes[from].life;
+        self.later(1, Event::Dialled { from, life, to });
+    }
+
+    /// Sets every clock forward, as if all machines had slept: what is on its way comes later.
+    pub(crate) fn skip(&mut self, millis: u64) {
+        self.now += millis;
+        let queue = std::mem::take(&mut self.queue);
+        self.queue = queue.into_iter().map(|((at, n), event)| ((at + millis, n), event)).collect();
+    }
+
+    /// Lets a node commit.
+    pub(crate) fn give_nothing(&mut self, node: usize) {
+        self.give(node, Vec::new());
+    }
+
+    /// Gives a node the terms of its link.
+    pub(crate) fn terms(&mut self, node: usize, terms: Terms) {
+        self.give(node, vec![Input::Terms(Arc::new(terms))]);
     }
 
     pub(crate) fn publish(&mut self, node: usize, count: usize, bytes: usize) {
@@ -321,11 +348,15 @@ impl Sim {
         let asking = self.nodes[from].peer();
         let ours = self.nodes[to].ours();
         let reader = self.nodes[to].store().reader();
-        let answer = match self.random.chance(self.busy) {
-            true => Answer::Busy,
-            false => answer::answer(&reader, &ours, &asking, &asked).unwrap(),
+        let later = self.nodes[to].service().and_then(|service| service.later());
+        let later = later.and_then(|later| later.answer(&asked, Timestamp(self.now)));
+        let answer = match (self.random.chance(self.busy), later) {
+            (_, Some(later)) => later,
+            (true, None) => Answer::Busy,
+            (false, None) => answer::answer(&reader, &ours, &asking, &asked).unwrap(),
         };
         let answer = self.spoil(to, answer).encode();
+        self.carry(from, to, bytes.len() + answer.len());
         self.nodes[from].told.extend_from_slice(&answer);
         assert!(answer.len() <= ANSWER_BYTES_MAX, "{} bytes to {asked:?}", answer.len());
         self.nodes[to].told.extend_from_slice(&bytes);
@@ -348,6 +379,17 @@ impl Sim {
         answer
     }
 
+    /// Tells both ends what went over the wire.
+    fn carry(&mut self, from: usize, to: usize, bytes: usize) {
+        if !self.counting {
+            return;
+        }
+        for (node, other) in [(from, to), (to, from)] {
+            let (peer, received, sent) = (self.nodes[other].peer(), bytes as u64, 0);
+            self.give(node, vec![Input::Net(NetEvent::Traffic { peer, received, sent })]);
+        }
+    }
+
     fn hear(&mut self, from: usize, to: usize, bytes: Vec<u8>) {
         let news = self.nodes[to].is_up()
             && self.links.contains(&pair(from, to))
@@ -356,6 +398,7 @@ impl Sim {
             return;
         }
         self.trace.update(&bytes);
+        self.carry(from, to, bytes.len());
         self.last_token += 1;
         let token = self.last_token;
         self.nodes[to].told.extend_from_slice(&bytes);
