@@ -167,13 +167,14 @@ fn until_searchable(home: &Path) {
 }
 
 fn until(mut reached: impl FnMut() -> bool) {
-    for _ in 0..LOOKS_MAX {
-        if reached() {
-            return;
+    let mut look = || {
+        let reached = reached();
+        if !reached {
+            std::thread::sleep(LOOK_EVERY);
         }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    panic!("not reached after {LOOKS_MAX} looks");
+        reached
+    };
+    assert!((0..LOOKS_MAX).any(|_| look()), "not reached after {LOOKS_MAX} looks");
 }
 
 /// Returns the bytes that went over the loopback device.

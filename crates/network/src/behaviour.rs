@@ -78,6 +78,8 @@ impl Behaviour {
         };
         let identify = identify::Config::new(PROTOCOL_VERSION.into(), keypair.public())
             .with_agent_version(AGENT.into())
+            // A slot at a relay comes after the first exchange of addresses with it.
+            .with_push_listen_addr_updates(true)
             // Addresses that are dialled come from the caller alone.
             .with_cache_size(0);
         let ping =

@@ -9,7 +9,10 @@ use std::collections::HashSet;
 
 use baraza_protocol::index::{IndexDoc, IndexPosition};
 use baraza_record::RecordId;
-use tantivy::{IndexWriter, Searcher, Term, indexer::IndexWriterOptions};
+use tantivy::{
+    IndexWriter, Searcher, Term,
+    indexer::{IndexWriterOptions, LogMergePolicy},
+};
 
 use crate::{
     analysis::Analyzer,
@@ -24,6 +27,10 @@ use crate::{
 /// With 15 MB, the least tantivy takes, a segment has some 1,000 records of 2 KB, and writing
 /// and merging so many costs twice the processor time; with 40 MB it has some 8,000.
 const WRITER_BYTES: usize = 40_000_000;
+
+/// Fewest segments of about one size that are merged. A search looks into each segment, which
+/// costs it little; a merge writes all of them anew.
+const MERGED_MIN: usize = 16;
 
 /// The writer and what it remembers.
 #[derive(Default)]
@@ -134,5 +141,9 @@ pub(crate) fn new_writer<D: tantivy::Document>(live: &Live) -> tantivy::Result<I
         .num_merge_threads(1)
         .memory_budget_per_thread(WRITER_BYTES)
         .build();
-    live.index.writer_with_options(options)
+    let writer = live.index.writer_with_options(options)?;
+    let mut policy = LogMergePolicy::default();
+    policy.set_min_num_segments(MERGED_MIN);
+    writer.set_merge_policy(Box::new(policy));
+    Ok(writer)
 }

@@ -60,7 +60,7 @@ fn crc(bytes: &[u8]) -> u32 {
     for byte in bytes {
         sum ^= u32::from(*byte);
         for _ in 0..8 {
-            sum = if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 };
+            sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
         }
     }
     !sum
@@ -159,7 +159,8 @@ fn shapes(good: &[Frame]) -> Vec<Case> {
 /// The same with bytes among them that are no frames, or frames of others.
 fn fillings(good: &[Frame]) -> Vec<Case> {
     let between = |bytes: &[u8]| between(good, bytes);
-    let noise: Vec<u8> = (0..1_000_000_u64).map(|n| (n * n >> 7) as u8 ^ (n >> 3) as u8).collect();
+    let noise: Vec<u8> =
+        (0..1_000_000_u64).map(|n| ((n * n) >> 7) as u8 ^ (n >> 3) as u8).collect();
     let foreign: Vec<u8> =
         [6, 8, 15, 17, 127, 129, 200, 255].iter().flat_map(|kind| raw(*kind, 4, b"evil")).collect();
     vec![

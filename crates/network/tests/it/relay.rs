@@ -38,15 +38,23 @@ async fn exchange(alice: &mut Node, bob: &mut Node, number: u64) {
 //     alice -- relay -- bob          (bob listens nowhere)
 #[tokio::test]
 async fn two_nodes_that_cannot_dial_each_other_exchange_through_a_relay() {
-    let relay = relay(81, TCP).await;
+    let mut relay = relay(81, TCP).await;
     let at_relay = format!("{}/p2p/{}", relay.addresses[0], peer_id_text(&relay.peer));
     let mut bob = Node::with(82, &[], 256, |config| config.relays = vec![at_relay.clone()]).await;
     let circuit = circuit(&mut bob).await;
     assert_eq!(circuit, format!("{at_relay}/p2p-circuit/p2p/{}", peer_id_text(&bob.peer)));
 
+    let through = format!("{at_relay}/p2p-circuit");
+    // The relay hears of the slot's address as well, and passes it on to those who ask.
+    relay
+        .wait("address", |event| match event {
+            NetEvent::Found { addresses, .. } => addresses.contains(&through).then_some(()),
+            _ => None,
+        })
+        .await;
+
     let mut alice = Node::start(83, &[]).await;
     alice.dial(None, &circuit).await;
-    let through = format!("{at_relay}/p2p-circuit");
     let (address, outbound) = alice
         .wait("connection", |event| match event {
             NetEvent::Connected { peer, address, outbound } if peer == bob.peer => {
