@@ -17,10 +17,10 @@ use baraza_record::{
 use serde_json::json;
 
 use super::victim::{Script, Victim};
-use crate::fixture::{head, store_of, take};
+use crate::fixture::{store_of, take};
 
 fn file() -> Vec<u8> {
-    (0..20 * GROUP_BYTES as u32 + 99).map(|n| (n * 13 >> 3) as u8).collect()
+    (0..20 * GROUP_BYTES as u32 + 99).map(|n| ((n * 13) >> 3) as u8).collect()
 }
 
 fn hash() -> FileHash {
@@ -38,8 +38,7 @@ fn world() -> MemoryStore {
     let record = alice.write_body(start, body.to_string().into_bytes(), |header| {
         header.attachment_bytes = (file().len() as u64).next_power_of_two();
     });
-    take(&mut store, &[record.clone()]);
-    let _ = head(&record);
+    take(&mut store, std::slice::from_ref(&record));
     for part in attachment::parts(&file(), 16) {
         store.put_attachment(&part.verify().unwrap()).unwrap();
     }
