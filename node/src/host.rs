@@ -278,6 +278,7 @@ fn check_store(reader: &LedgerReader, level: CheckLevel) -> Result<CheckReply, E
         frames: report.frames,
         records: report.records,
         bytes: report.ledger_bytes,
+        attachments: report.attachments,
         problems: problems.collect(),
     })
 }

@@ -5,6 +5,7 @@
 //! `crates/protocol/src/ingest.rs` decides its place, `crates/store/src/write.rs` keeps it.
 //! Spec: docs/ARCHITECTURE.md.
 
+mod attachments;
 mod backup;
 mod ceremony;
 mod client;

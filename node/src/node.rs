@@ -185,6 +185,11 @@ pub(crate) fn notes(report: &RecoveryReport) -> Vec<String> {
     for damaged in &report.damaged {
         notes.push(format!("segment {:08} of the ledger: {}", damaged.segment, damaged.damage));
     }
+    for hash in &report.attachments_damaged {
+        notes.push(format!(
+            "attachment {hash} was not what its name says and is set aside as {hash}.damaged"
+        ));
+    }
     for segment in &report.segments_lost {
         notes.push(format!("segment {segment:08} of the ledger is gone"));
     }

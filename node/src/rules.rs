@@ -25,6 +25,7 @@ use baraza_server::{Loaded, RulesSource};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    attachments::AttachmentsEntry,
     clock,
     home::{self, Home},
     interests::InterestsEntry,
@@ -46,6 +47,7 @@ struct PolicyFile {
     stale_mark_days: u64,
     quotas: QuotasEntry,
     interests: InterestsEntry,
+    attachments: AttachmentsEntry,
     r#override: Vec<OverrideEntry>,
 }
 
@@ -106,6 +108,7 @@ impl Default for PolicyFile {
             stale_mark_days: STALE_MARK_DAYS,
             quotas: QuotasEntry::default(),
             interests: InterestsEntry::default(),
+            attachments: AttachmentsEntry::default(),
             r#override: Vec::new(),
         }
     }
@@ -288,6 +291,7 @@ fn read_policy(path: &Path, text: &str) -> Result<Policy, ErrorBody> {
             bytes: file.quotas.bytes,
         },
         interests: file.interests.read(),
+        attachments: file.attachments.read(),
         overrides: overrides.collect::<Result<_, _>>()?,
     })
 }
@@ -312,7 +316,7 @@ fn wrong(path: &Path, what: String) -> ErrorBody {
 
 #[cfg(test)]
 mod tests {
-    use baraza_protocol::interests::Interests;
+    use baraza_protocol::{attachments::AttachmentRules, interests::Interests};
     use baraza_record::{Goals, Kind};
 
     use super::*;
@@ -339,6 +343,7 @@ mod tests {
             stale_mark_days: 30,
             quotas: Quotas::default(),
             interests: Interests::default(),
+            attachments: AttachmentRules::default(),
             overrides: vec![block, trust],
         };
         assert_eq!(read, Ok(expected));
@@ -354,6 +359,11 @@ mod tests {
             regions: vec![14],
         };
         assert_eq!(some, Ok(Policy { interests, ..Policy::default() }));
+        let some =
+            policy("[attachments]\nfetch_bytes = 7\ntypes = [\"image/*\"]\nquota_bytes = 8\n");
+        let types = vec!["image/*".to_owned()];
+        let attachments = AttachmentRules { fetch_bytes: 7, types, quota_bytes: 8 };
+        assert_eq!(some, Ok(Policy { attachments, ..Policy::default() }));
         let one = policy("[quotas]\nbytes = 9\n").map(|policy| policy.quotas);
         assert_eq!(one, Ok(Quotas { bytes: Some(9), ..Quotas::default() }));
         assert_eq!(policy(""), Ok(Policy::default()), "an empty file is the default");
@@ -377,6 +387,10 @@ mod tests {
             ("[interests]\ngoals = [18]".to_owned(), "18 is no goal from 1 to 17"),
             ("[interests]\nregions = [\"14\"]".to_owned(), "`14` is no region code"),
             ("[interests]\nkinds = []".to_owned(), "an empty list says nothing"),
+            ("[attachments]\nfetch = 1".to_owned(), "unknown field `fetch`"),
+            ("[attachments]\nfetch_bytes = \"1 MB\"".to_owned(), "line 2"),
+            ("[attachments]\ntypes = [\"png\"]".to_owned(), "`png` is no media type"),
+            ("[attachments]\ntypes = []".to_owned(), "an empty list says nothing"),
             (format!("[interests]\ngoals = [{}1]", "1, ".repeat(64)), "65 interests"),
             ("[[override]]\naction = \"block\"".to_owned(), "missing field `id`"),
             ("[[override]]\nid = \"4aeb\"\naction = \"block\"".to_owned(), "line 2"),

@@ -4,6 +4,7 @@
 //! Not here: routes (`baraza-server`), sockets (`node`).
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod attachments;
 mod bundle;
 mod drafts;
 mod error;
@@ -17,6 +18,7 @@ mod trust;
 mod views;
 mod why;
 
+pub use attachments::{AttachmentCounts, AttachmentView, FetchRequest, FileReply, PinRequest};
 pub use bundle::{Lacking, PlanReply};
 pub use drafts::{
     DRAFT_TITLE_CHARS_MAX, DraftState, DraftSummary, DraftView, DraftsReply, EditRequest,
@@ -38,9 +40,9 @@ pub use records::{
 pub use staff::{LogEntry, MemberView, Person, Role, StaffLogReply, StaffReply};
 pub use transport::{BodyKind, Client, Request, Response, TransportError};
 pub use trust::{
-    AccreditRequest, Explanation, InterestsView, OverrideView, PolicyView, QuarantineRelease,
-    QuarantineReply, QuarantinedCentre, QuotasView, Released, StatementView, TrustReply,
-    TrustRequest, TrustedNation, UntrustRequest,
+    AccreditRequest, AttachmentsView, Explanation, InterestsView, OverrideView, PolicyView,
+    QuarantineRelease, QuarantineReply, QuarantinedCentre, QuotasView, Released, StatementView,
+    TrustReply, TrustRequest, TrustedNation, UntrustRequest,
 };
 pub use views::{
     CentreView, CheckReply, DialRequest, EventView, HorizonView, Imported, ListCentres, LogState,
@@ -53,6 +55,9 @@ pub const API_BODY_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// Bytes after which a piece of a bundle ends (1 MiB): one request carries one piece.
 pub const BUNDLE_PIECE_BYTES: usize = 1_024 * 1_024;
+
+/// Groups of a file that one request brings or one reply has (256 KiB).
+pub const FILE_PIECE_GROUPS: u32 = 16;
 
 /// Most records on one page of a list.
 pub const PAGE_MAX: usize = 200;

@@ -2,9 +2,11 @@
 //!
 //! Spec: docs/OPERATIONS.md, "API".
 
-use baraza_record::{CentreId, NetworkId, PublicKey, RecordId};
+use baraza_record::{CentreId, FileHash, NetworkId, PublicKey, RecordId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::AttachmentView;
 
 /// A draft to publish.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub struct PublishRequest {
     /// Publish although a field looks like personal data.
     #[serde(default)]
     pub allow_personal_data: bool,
+    /// Of a check: files that will be brought before the drafts are published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coming: Vec<FileHash>,
 }
 
 /// A rule that a field breaks.
@@ -278,6 +283,9 @@ pub struct RecordView {
     /// What is wrong with the body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// The files that it lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentView>,
     /// Position in its feed.
     pub seq: u64,
     /// Feed.

@@ -120,6 +120,17 @@ pub struct InterestsView {
     pub regions: Vec<String>,
 }
 
+/// Which files of records come by themselves, and how much room fetched ones take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentsView {
+    /// Longest file that comes by itself, in bytes; 0: none does.
+    pub fetch_bytes: u64,
+    /// Media types that come by themselves; none: all.
+    pub types: Vec<String>,
+    /// Bytes that fetched files may take which are neither pinned nor our own.
+    pub quota_bytes: u64,
+}
+
 /// How much of the quotas centres use for which nobody vouches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotasView {
@@ -162,6 +173,9 @@ pub struct PolicyView {
     /// Of which records bodies are fetched.
     #[serde(default)]
     pub interests: InterestsView,
+    /// Which files come by themselves.
+    #[serde(default)]
+    pub attachments: AttachmentsView,
     /// Why a newer file is not in force, if so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,

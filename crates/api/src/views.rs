@@ -5,7 +5,7 @@
 use baraza_record::{CentreId, EventId, FeedId, PublicKey, RecordId, Seq};
 use serde::{Deserialize, Serialize};
 
-use crate::{LinkView, NetworkView, Problem, StatementView};
+use crate::{AttachmentCounts, LinkView, NetworkView, Problem, StatementView};
 
 /// Something an operator should act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct StatusView {
     pub feeds: u64,
     /// Bytes of the ledger.
     pub ledger_bytes: u64,
+    /// Files of records.
+    #[serde(default)]
+    pub attachments: AttachmentCounts,
     /// Peers connected.
     pub peers_connected: usize,
     /// Peers known.
@@ -293,6 +296,9 @@ pub struct CheckReply {
     pub records: u64,
     /// Bytes read.
     pub bytes: u64,
+    /// Files of records that were read (full check only).
+    #[serde(default)]
+    pub attachments: u64,
     /// What is wrong; `field` is where.
     pub problems: Vec<Problem>,
 }

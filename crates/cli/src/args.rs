@@ -4,6 +4,7 @@
 //! Not here: what the commands do (`commands`).
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod attach;
 mod backup;
 mod bundle;
 mod ceremony;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
+pub(crate) use attach::{Attach, Fetch, OneFile};
 pub(crate) use backup::{Backup, Restore};
 pub(crate) use bundle::{Bundle, PART_BYTES_DEFAULT, PART_BYTES_MIN};
 pub(crate) use ceremony::{
@@ -116,6 +118,14 @@ pub(crate) enum Command {
     /// Keep drafts on the node until somebody releases them
     #[command(subcommand)]
     Draft(Draft),
+    /// Attach a file to a draft that the node keeps
+    Attach(Attach),
+    /// Get a file that a record lists
+    Fetch(Fetch),
+    /// Keep a file of a record, whatever else comes
+    Pin(OneFile),
+    /// Let a file of a record make room for others
+    Unpin(OneFile),
     /// Find records by their words
     Search(Search),
     /// List records, the latest arrival first

@@ -75,6 +75,17 @@ impl Failure {
         self.with(|told| told.details = serde_json::to_value(details).ok())
     }
 
+    /// Returns what went wrong and what to do next, in one line.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Closed => String::new(),
+            Self::Error(told) => match &told.body.hint {
+                Some(hint) => format!("{}: {hint}", told.body.message),
+                None => told.body.message.clone(),
+            },
+        }
+    }
+
     /// Returns what is told of it.
     pub(crate) fn message(&self) -> String {
         match self {

@@ -7,6 +7,7 @@
 
 mod draft;
 mod error;
+pub mod files;
 mod initiatives;
 mod json;
 mod lines;

@@ -7,7 +7,7 @@
 
 use baraza_record::{
     Kind,
-    body::{FieldSpec, ValueKind, parse_body},
+    body::{FILE_MEMBERS, FieldSpec, ValueKind, parse_body},
 };
 use serde_json::{Map, Number, Value, value::RawValue};
 
@@ -43,7 +43,9 @@ pub(crate) fn field_name(written: &str) -> String {
 
 /// Returns the field with this name.
 pub(crate) fn find(fields: &'static [FieldSpec], name: &str) -> Option<&'static FieldSpec> {
-    fields.iter().find(|field| field.name == name)
+    let lists_files = || fields.iter().any(|field| field.name == "depicts_people");
+    let known = fields.iter().find(|field| field.name == name);
+    known.or_else(|| FILE_MEMBERS.iter().find(|field| field.name == name && lists_files()))
 }
 
 /// Reads a value as `holds` says; `path` names it in errors. Nothing written is `None`.

@@ -13,6 +13,7 @@ use baraza_record::{
 };
 
 use crate::{
+    attachments,
     entitle::{Entitlement, Ours, Shared},
     ingest, interests,
     net::Peer,
@@ -74,6 +75,9 @@ pub fn answer(
             Answer::Evidence(evidence(reader, &entitled(scope)?, feed)?)
         }
         Request::Peers => Answer::Peers(known_peers(reader)?),
+        Request::Attachment(scope, asked) => {
+            Answer::Attachment(attachments::part(reader, &ours.centre, &entitled(scope)?, asked)?)
+        }
         Request::Descend(trie, prefixes) => {
             let shelf = match trie {
                 Trie::Logs => Some(reader.shelf(ShelfName::Identities)),

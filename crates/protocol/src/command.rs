@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use baraza_record::{
-    AUDIENCE_CENTRES_MAX, Audience, CentreId, EventId, FeedId, Kind, NetworkId, PublicKey,
-    RecordId, Seq, Timestamp,
+    AUDIENCE_CENTRES_MAX, Audience, CentreId, EventId, FeedId, FileHash, Kind, NetworkId,
+    PublicKey, RecordId, Seq, Timestamp,
 };
 use serde_json::{Map, Value};
 
 use crate::{
+    attachments::{FileCommand, FileCounts, FileReply},
     budget::{Hold, HoldReason, Pause, Terms, Used},
     entitle::Membership,
     net::Peer,
@@ -93,6 +94,8 @@ pub enum Command {
     Peers,
     /// Say how we stand to a peer, or to all, and what keeps us from what they have.
     Why(Option<Peer>),
+    /// Do something with a file that records list.
+    File(FileCommand),
 }
 
 /// What the service answers.
@@ -130,6 +133,8 @@ pub enum Reply {
     Peers(Vec<PeerStatus>),
     /// How we stand to peers.
     Why(Vec<PeerWhy>),
+    /// What there is of a file.
+    File(FileReply),
     /// It was not done.
     Refused(Refusal),
 }
@@ -229,6 +234,40 @@ pub enum Refusal {
     TooManyNetworks {
         /// How many.
         count: usize,
+    },
+    /// A file that is needed is not here.
+    #[error("attachment {hash} is not on this node")]
+    NoFile {
+        /// Which.
+        hash: FileHash,
+    },
+    /// A record has no such item in its list.
+    #[error("the record has no attachment number {index}")]
+    NoSuchItem {
+        /// Which, from 1.
+        index: u32,
+    },
+    /// Its publisher had a file deleted.
+    #[error("attachment {hash} was deleted because its publisher asked for it")]
+    FileGone {
+        /// Which.
+        hash: FileHash,
+    },
+    /// A file is longer than this node takes.
+    #[error("the file has {bytes} bytes, the limit is {limit}")]
+    FileTooLarge {
+        /// Its length.
+        bytes: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// A file does not fit beside what is wanted, however much makes room for it.
+    #[error("there is no room for {bytes} bytes of attachments: the quota is {quota} bytes")]
+    OverQuota {
+        /// Its length.
+        bytes: u64,
+        /// The quota.
+        quota: u64,
     },
     /// There is no such peer.
     #[error("no peer {peer} is known")]
@@ -343,6 +382,8 @@ pub struct ServiceStatus {
     pub quotas: QuotaUse,
     /// Missing bodies that are known not to fit our interests.
     pub bodies_left_out: usize,
+    /// Files that records list.
+    pub files: FileCounts,
     /// Why the store is read-only, if so.
     pub read_only: Option<String>,
     /// What went over the link, and what may.

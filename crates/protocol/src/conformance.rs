@@ -5,6 +5,7 @@
 //! Not here: crashes and files, which the traits do not show.
 //! Spec: `store`.
 
+mod attachments;
 mod author;
 mod lists;
 mod owner;
@@ -24,7 +25,7 @@ use crate::store::{Store, StoreError};
 ///
 /// If the store breaks the contract.
 pub fn run<S: Store>(make: &mut dyn FnMut() -> S) {
-    let checks: [fn(&mut S); 15] = [
+    let checks: [fn(&mut S); 19] = [
         records::the_writer_sees_at_once_what_a_reader_sees_after_commit,
         records::a_record_comes_back_byte_for_byte,
         records::a_missing_body_and_signature_can_follow,
@@ -40,6 +41,10 @@ pub fn run<S: Store>(make: &mut dyn FnMut() -> S) {
         lists::local_facts_are_found_by_prefix,
         shelves::shelves_show_what_is_public,
         shelves::each_audience_has_its_shelf,
+        attachments::a_file_is_whole_with_its_last_part,
+        attachments::parts_of_a_whole_file_are_proved,
+        attachments::a_file_is_dropped_and_may_come_again,
+        attachments::files_are_listed_by_page,
     ];
     for check in checks {
         check(&mut make());

@@ -85,6 +85,12 @@ pub fn message(target: &RecordId, centre: &CentreId) -> [u8; ERASE_MESSAGE_BYTES
 /// Returns how soon a retraction asks for erasure under the log of its centre; none if it is
 /// a plain one, or its signer may not.
 pub fn urgency(log: &Log, retraction: &SignedRecord) -> Option<Urgency> {
+    let body = parse_body(&retraction.payload()?.body).ok()?;
+    right(log, retraction).filter(|_| asks(&body))
+}
+
+/// Returns how soon what a retraction asks to be deleted goes, if its signers may delete.
+pub fn right(log: &Log, retraction: &SignedRecord) -> Option<Urgency> {
     let header = retraction.header();
     let target = header.target.filter(|_| header.kind == Kind::RETRACTION)?;
     let rights = log.capabilities(&header.signer, &header.identity_head)?;
@@ -92,9 +98,6 @@ pub fn urgency(log: &Log, retraction: &SignedRecord) -> Option<Urgency> {
         return None;
     }
     let body = parse_body(&retraction.payload()?.body).ok()?;
-    if !asks(&body) {
-        return None;
-    }
     if usize::from(log.state().keys.root_threshold) <= root_signers(log, &body, &target) {
         return Some(Urgency::Now);
     }

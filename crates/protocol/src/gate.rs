@@ -17,6 +17,7 @@ use baraza_record::{CentreId, FeedId, RecordId, SignedRecord, Timestamp, Verifie
 
 use crate::{
     accreditation::{Accreditations, Cache, day},
+    attachments::AttachmentRules,
     ingest,
     interests::Interests,
     net::Peer,
@@ -217,6 +218,16 @@ impl Gate {
         let state = self.state();
         let interests = &state.rules.policy.interests;
         (!interests.is_everything()).then(|| interests.clone())
+    }
+
+    /// Returns what the operator wrote down about attachments.
+    pub fn attachments(&self) -> AttachmentRules {
+        self.state().rules.policy.attachments.clone()
+    }
+
+    /// Returns whether people here are not shown a record.
+    pub fn hides(&self, centre: &CentreId, record: &RecordId) -> bool {
+        self.state().rules.hides(centre, record).is_some()
     }
 
     /// Returns whether the missing body at this place is known not to fit our interests.

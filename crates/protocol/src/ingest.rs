@@ -14,6 +14,7 @@ mod placing;
 use baraza_identity::{EventError, Log, LogError};
 use baraza_record::{
     CentreId, FeedId, Payload, RecordError, RecordId, Seq, SignedRecord, Timestamp, VerifiedRecord,
+    attachment::PartError,
 };
 
 use crate::{
@@ -54,6 +55,9 @@ pub enum Rejection {
     /// A message does not decode.
     #[error("message does not decode: {0}")]
     Message(#[from] baraza_record::codec::DecodeError),
+    /// A part of an attachment does not match it.
+    #[error(transparent)]
+    Part(#[from] PartError),
 }
 
 /// Why ingest stopped.
@@ -99,7 +103,9 @@ impl Rejection {
             | Self::Event(EventError::Newer { .. } | EventError::Orphan { .. })
             | Self::Log(LogError::Event(EventError::Newer { .. })) => Verdict::Ignore,
             // No honest node sends these.
-            Self::Record(_) | Self::Event(_) | Self::Log(_) | Self::Message(_) => Verdict::Reject,
+            Self::Record(_) | Self::Event(_) | Self::Log(_) | Self::Message(_) | Self::Part(_) => {
+                Verdict::Reject
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod accreditation;
 pub mod answer;
+pub mod attachments;
 pub mod budget;
 pub mod bundle;
 pub mod command;

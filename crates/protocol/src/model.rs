@@ -3,6 +3,7 @@
 //! Invariant: the simplest code that keeps the contract; speed does not matter here.
 //! Spec: `store` and `index`.
 
+mod files;
 mod index;
 mod store;
 

@@ -16,6 +16,7 @@ use baraza_record::{CentreId, ID_BYTES, RecordId, Timestamp};
 
 use crate::{
     accreditation::{Accreditations, Pin, Statement, day},
+    attachments::AttachmentRules,
     effective::Standing,
     index::Hidden,
     interests::Interests,
@@ -75,6 +76,8 @@ pub struct Policy {
     pub quotas: Quotas,
     /// Of which records bodies are fetched.
     pub interests: Interests,
+    /// Which attachments come by themselves, and how much room they take.
+    pub attachments: AttachmentRules,
     /// Exceptions.
     pub overrides: Vec<Override>,
 }
@@ -86,6 +89,7 @@ impl Default for Policy {
             stale_mark_days: STALE_MARK_DAYS,
             quotas: Quotas::default(),
             interests: Interests::default(),
+            attachments: AttachmentRules::default(),
             overrides: Vec::new(),
         }
     }

@@ -6,7 +6,9 @@
 //! Spec: docs/PROTOCOL.md, sections 4.1 and 6.
 
 use baraza_identity::SignedEvent;
-use baraza_record::{ANCHOR_HEADERS_MAX, RecordError, SignedRecord, VerifiedRecord};
+use baraza_record::{
+    ANCHOR_HEADERS_MAX, RecordError, SignedRecord, VerifiedRecord, attachment::VerifiedPart,
+};
 
 use crate::{
     ingest::Rejection,
@@ -22,6 +24,8 @@ pub enum Screened {
     Batch(Vec<(u8, Vec<VerifiedRecord>)>),
     /// Branches of a feed.
     Evidence(Vec<Vec<VerifiedRecord>>),
+    /// A part of a file; none if the peer does not have it.
+    Attachment(Option<Box<VerifiedPart>>),
     /// Any other answer.
     Plain(Answer),
 }
@@ -86,6 +90,10 @@ fn screen_answer(bytes: &[u8]) -> Result<Screened, Rejection> {
                 verify(expand_whole(branch)?)
             });
             Screened::Evidence(verified.collect::<Result<_, Rejection>>()?)
+        }
+        Answer::Attachment(part) => {
+            let verified = part.map(|part| part.verify().map(Box::new)).transpose()?;
+            Screened::Attachment(verified)
         }
         plain => Screened::Plain(plain),
     })

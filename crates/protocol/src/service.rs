@@ -7,6 +7,7 @@
 //! Not here: reading for people (`effective`, the index), answering peers (`answer`).
 //! Spec: docs/ARCHITECTURE.md, "Threads"; docs/PROTOCOL.md, sections 4, 6 and 7.
 
+mod attachments;
 mod book;
 mod budget;
 mod catchup;
@@ -14,6 +15,7 @@ mod commands;
 mod erasures;
 mod gossip;
 mod links;
+mod listings;
 mod offences;
 mod own_feed;
 mod rules;
@@ -43,6 +45,7 @@ use crate::{
     wire::Compare,
 };
 
+use attachments::Attachments;
 use budget::Spending;
 use erasures::Erasures;
 use links::Links;
@@ -162,6 +165,7 @@ pub struct Service<S: Store> {
     gate: Arc<Gate>,
     own: OwnFeed,
     erasures: Erasures,
+    attachments: Attachments,
     spending: Spending,
     whys: Whys,
     effects: VecDeque<Effect>,
@@ -180,6 +184,7 @@ impl<S: Store> Service<S> {
     /// [`StoreError`].
     pub fn new(store: S, config: Config, now: Timestamp) -> Result<Self, StoreError> {
         let links = Links::new(&store, &config, now)?;
+        let attachments = Attachments::new(&store)?;
         let spending = Spending::new(&store, now)?;
         let (node, networks) = (config.node, config.networks.clone());
         Ok(Self {
@@ -195,6 +200,7 @@ impl<S: Store> Service<S> {
             gate: Arc::new(Gate::new(config.centre, now)),
             own: OwnFeed::new(now),
             erasures: Erasures::default(),
+            attachments,
             spending,
             whys: Whys::default(),
             effects: VecDeque::new(),
@@ -234,6 +240,11 @@ impl<S: Store> Service<S> {
             Input::Heard { peer, question } => self.heard(peer, &question),
             Input::Salvaged { peer, ranges } => self.salvaged(peer, &ranges),
             Input::Gossip { peer, token, heard } => self.gossip(peer, token, heard),
+            Input::Answer { peer, request, answer }
+                if self.attachments.fetcher.awaits(&peer, request) =>
+            {
+                self.attachment_answered(peer, request, answer)
+            }
             Input::Answer { peer, request, answer } => self.answered(peer, request, answer),
             Input::Command { call, command } => {
                 self.command(call, command);
@@ -262,7 +273,9 @@ impl<S: Store> Service<S> {
         if let Err(error) = &result {
             self.store_failed(error);
             self.fail_effects();
-        } else if let Err(error) = self.step_committed().and_then(|()| self.sweep()) {
+        } else if let Err(error) =
+            self.step_committed().and_then(|()| self.sweep()).and_then(|()| self.follow_lists())
+        {
             // What was promised is durable; what is not erased is tried again at the next start.
             self.store_failed(&error);
         }
@@ -283,13 +296,14 @@ impl<S: Store> Service<S> {
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Timestamp {
-        self.links.next_timeout().min(self.erasures.next_timeout(self.now))
+        let erasures = self.erasures.next_timeout(self.now);
+        self.links.next_timeout().min(erasures).min(self.next_lists())
     }
 
     /// Does what is due: dials, comparisons.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = now;
-        if let Err(error) = self.on_timeout() {
+        if let Err(error) = self.on_timeout().and_then(|()| self.fetch_attachments()) {
             self.store_failed(&error);
         }
     }
@@ -300,12 +314,20 @@ impl<S: Store> Service<S> {
             NetEvent::Connected { peer, address, outbound } => {
                 self.connected(peer, &address, outbound)?;
             }
-            NetEvent::Disconnected { peer } => self.disconnected(peer)?,
+            NetEvent::Disconnected { peer } => {
+                self.attachments.fetcher.left(&peer);
+                self.disconnected(peer)?;
+            }
             NetEvent::DialFailed { address, reason } => {
                 self.spending.dial_failed(&address);
                 self.links.dial_failed(address, reason);
             }
             NetEvent::Found { peer, addresses, local } => self.found(peer, &addresses, local)?,
+            NetEvent::RequestFailed { peer, request, .. }
+                if self.attachments.fetcher.awaits(&peer, request) =>
+            {
+                self.attachments.fetcher.failed(request, self.now);
+            }
             NetEvent::RequestFailed { peer, request, reason } => {
                 self.request_failed(peer, request, &reason)?;
             }
@@ -333,7 +355,10 @@ impl<S: Store> Service<S> {
             if let Effect::Reply { reply, .. } = effect
                 && matches!(
                     reply,
-                    Reply::Published(_) | Reply::PublishedLate { .. } | Reply::Imported(_)
+                    Reply::Published(_)
+                        | Reply::PublishedLate { .. }
+                        | Reply::Imported(_)
+                        | Reply::File(_)
                 )
             {
                 *reply = Reply::Refused(Refusal::Store(StoreError::ReadOnly { why: why.clone() }));
@@ -343,6 +368,7 @@ impl<S: Store> Service<S> {
             !matches!(effect, Effect::Net(NetEffect::Publish { .. } | NetEffect::Request { .. }))
         });
         self.sessions.clear();
+        self.attachments.fetcher.reset();
         self.claims = Claims::default();
     }
 

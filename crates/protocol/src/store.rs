@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use baraza_reconcile::{Head, Shelf};
 use baraza_record::{
-    Audience, CentreId, EventId, FeedId, Kind, NetworkId, Payload, PublicKey, RecordId, Seq,
-    SignedRecord, Timestamp, VerifiedRecord, sign::Signature,
+    Audience, CentreId, EventId, FeedId, FileHash, Kind, NetworkId, Payload, PublicKey, RecordId,
+    Seq, SignedRecord, Timestamp, VerifiedRecord,
+    attachment::{Part, VerifiedPart},
+    sign::Signature,
 };
 
 /// Most items that one call of a reader returns.
@@ -112,6 +114,8 @@ pub struct Entry {
     pub body: BodyState,
     /// Its signature.
     pub signature: SignatureState,
+    /// Whether its header says that its body lists files.
+    pub lists_files: bool,
 }
 
 /// Totals.
@@ -138,6 +142,36 @@ pub enum Table {
     Holders,
     /// What went over the link: one fact.
     Budget,
+    /// Attachments: who lists them, what is wanted, what is pinned (`attachments`).
+    Attachments,
+}
+
+/// What is held of an attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldFile {
+    /// Length of the whole file.
+    pub bytes: u64,
+    /// Which of its groups are held; `None`: all, and the file as a whole matches its hash.
+    pub groups: Option<Vec<bool>>,
+}
+
+impl HeldFile {
+    /// Returns whether the file is whole.
+    pub fn is_whole(&self) -> bool {
+        self.groups.is_none()
+    }
+
+    /// Returns about how many bytes are held.
+    pub fn bytes_held(&self) -> u64 {
+        let group = baraza_record::attachment::GROUP_BYTES as u64;
+        match &self.groups {
+            None => self.bytes,
+            Some(groups) => {
+                let held = groups.iter().filter(|held| **held).count() as u64;
+                (held * group).min(self.bytes)
+            }
+        }
+    }
 }
 
 /// Which shelf.
@@ -281,6 +315,25 @@ pub trait StoreRead: Send + Sync {
 
     /// Returns the node-local facts whose key starts with `prefix`, in key order.
     fn locals(&self, table: Table, prefix: &[u8]) -> Result<Vec<Local>, StoreError>;
+
+    /// Returns what is held of an attachment.
+    fn attachment(&self, hash: &FileHash) -> Result<Option<HeldFile>, StoreError>;
+
+    /// Returns up to `count` attachments after `after` of which something is held.
+    fn attachments(
+        &self,
+        after: Option<FileHash>,
+        count: usize,
+    ) -> Result<Vec<(FileHash, HeldFile)>, StoreError>;
+
+    /// Reads up to `count` groups from `from` of an attachment that is whole, with their proof;
+    /// `None` if it is not whole or has no such group.
+    fn attachment_part(
+        &self,
+        hash: &FileHash,
+        from: u32,
+        count: u32,
+    ) -> Result<Option<Part>, StoreError>;
 }
 
 /// Writes. There is one writer; as a reader it also sees what it has not committed yet.
@@ -360,6 +413,12 @@ pub trait Store: StoreRead {
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<(), StoreError>;
+
+    /// Keeps a part of an attachment. With the last one that lacks, the file is whole.
+    fn put_attachment(&mut self, part: &VerifiedPart) -> Result<(), StoreError>;
+
+    /// Drops an attachment, whole or not.
+    fn drop_attachment(&mut self, hash: &FileHash) -> Result<(), StoreError>;
 
     /// Makes everything that was put durable, then visible to readers.
     ///

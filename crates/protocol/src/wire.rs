@@ -13,12 +13,13 @@ pub use batch::{Part, Records};
 pub use compare::{Below, Compare, Cursor, Differs, Hello, News, Trie};
 
 use baraza_record::{
-    CentreId, EventId, FeedId, Payload, RecordId, Seq, WireRecord,
+    CentreId, EventId, FeedId, Payload, RecordId, Seq, WireRecord, attachment,
     codec::{self, DecodeError},
 };
 use bincode::{Decode, Encode};
 
 use crate::{
+    attachments::{Asked, COUNT_MAX},
     entitle::NetworkTag,
     interests::{INTERESTS_MAX, Interests},
     net::{ANSWER_BYTES_MAX, GOSSIP_BYTES_MAX, REQUEST_BYTES_MAX},
@@ -152,6 +153,8 @@ pub enum Request {
     Peers,
     /// What stands below these branches, each named by its digits?
     Descend(Trie, Vec<Vec<u8>>),
+    /// A part of a file that a record lists.
+    Attachment(Scope, Asked),
 }
 
 /// Which records are asked for.
@@ -207,6 +210,8 @@ pub enum Answer {
     Descent(Vec<Below>),
     /// Not now, by the answering side's own budget: ask again after so many seconds.
     Later(u32),
+    /// To [`Request::Attachment`]; `None` if it is not held.
+    Attachment(Option<attachment::Part>),
 }
 
 impl Request {
@@ -234,6 +239,7 @@ impl Request {
             Self::Descend(_, prefixes) => (prefixes.len(), PREFIXES_MAX),
             Self::Bodies(_, places) => (places.len(), BODIES_MAX),
             Self::Probe(_, _, positions) => (positions.len(), PROBE_MAX),
+            Self::Attachment(_, asked) => (asked.count.into(), COUNT_MAX.into()),
             _ => (0, 0),
         };
         match limit < length {

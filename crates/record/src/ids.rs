@@ -104,6 +104,10 @@ id! {
     BodyCommit
 }
 id! {
+    /// BLAKE3 hash of a file that is attached to records.
+    FileHash
+}
+id! {
     /// Digest of a public key that is not revealed yet.
     KeyDigest
 }

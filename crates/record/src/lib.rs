@@ -4,6 +4,7 @@
 //! Not here: who may say what (`baraza-identity`), what a node does (`baraza-protocol`).
 //! Spec: docs/PROTOCOL.md, sections 2 and 3; docs/RECORDS.md.
 
+pub mod attachment;
 mod audience;
 pub mod backup;
 pub mod body;
@@ -27,8 +28,8 @@ pub use header::{
     BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_VERSION, Header, HeaderError, LANGUAGE_BYTES_MAX,
 };
 pub use ids::{
-    BodyCommit, CentreId, EventId, FeedId, ID_BYTES, KeyDigest, NetworkId, ParseIdError, PublicKey,
-    RecordId, SHORT_DIGITS, Seq, Timestamp,
+    BodyCommit, CentreId, EventId, FeedId, FileHash, ID_BYTES, KeyDigest, NetworkId, ParseIdError,
+    PublicKey, RecordId, SHORT_DIGITS, Seq, Timestamp,
 };
 pub use kind::Kind;
 pub use record::{

@@ -125,6 +125,14 @@ impl From<Refusal> for Failure {
             | Refusal::OtherRecipients { .. }
             | Refusal::NamedCentres { .. }
             | Refusal::TooManyNetworks { .. } => (ErrorCode::Invalid, None),
+            Refusal::NoFile { .. } => (ErrorCode::Invalid, Some("baraza attach DRAFT FILE")),
+            Refusal::NoSuchItem { .. } => (ErrorCode::NotFound, Some("baraza show ID")),
+            Refusal::FileGone { .. } => (ErrorCode::NotFound, None),
+            Refusal::FileTooLarge { .. } => (ErrorCode::Invalid, None),
+            Refusal::OverQuota { .. } => (
+                ErrorCode::Invalid,
+                Some("raise `quota_bytes` in [attachments] of policy.toml, or add --pin"),
+            ),
             Refusal::NotAMember { .. } => (ErrorCode::Invalid, Some("baraza network list")),
             Refusal::Held(_) => (
                 ErrorCode::Held,

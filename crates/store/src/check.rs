@@ -6,7 +6,7 @@
 
 use std::fs::File;
 
-use baraza_protocol::store::{PAGE_MAX, StoreError};
+use baraza_protocol::store::{PAGE_MAX, StoreError, StoreRead};
 use baraza_record::frame::{Frame, FrameReader, ReadError};
 
 use crate::{
@@ -24,7 +24,8 @@ pub const PROBLEMS_MAX: usize = 100;
 pub enum CheckLevel {
     /// Every checksum of the ledger.
     Ledger,
-    /// That, and every record as the index finds it, with its id and its body's commitment.
+    /// That, and every record as the index finds it, with its id and its body's commitment,
+    /// and every attachment with its hash.
     Full,
 }
 
@@ -39,6 +40,8 @@ pub struct CheckReport {
     pub ledger_bytes: u64,
     /// Records that were read by the index (full check only).
     pub records: u64,
+    /// Attachments that were read (full check only).
+    pub attachments: u64,
     /// How many problems there are.
     pub problem_count: u64,
     /// The first [`PROBLEMS_MAX`] of them.
@@ -59,6 +62,7 @@ impl<L: Layer> Ledger<L> {
         }
         if level == CheckLevel::Full {
             self.check_records(&mut report)?;
+            self.check_attachments(&mut report)?;
         }
         Ok(report)
     }
@@ -113,6 +117,23 @@ impl<L: Layer> Ledger<L> {
                         }
                     }),
                     Err(error) => report.note(error.to_string()),
+                }
+            }
+        }
+    }
+
+    fn check_attachments(&self, report: &mut CheckReport) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.attachments(after, PAGE_MAX)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            for (hash, _) in page {
+                report.attachments += 1;
+                match self.shared.files.check(&hash) {
+                    Ok(true) => (),
+                    Ok(false) => report.note(format!("attachment {hash}: not what its name says")),
+                    Err(error) => report.note(format!("attachment {hash}: {error}")),
                 }
             }
         }

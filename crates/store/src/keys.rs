@@ -14,7 +14,7 @@
 //! | `s` | id of the first version, feed number, branch, position | |
 //! | `t` | target id, feed number, branch, position | |
 //! | `w` | feed id, position, branch | a body is wanted |
-//! | `p`, `h`, `b` | key of a node-local fact | the fact |
+//! | `p`, `h`, `b`, `a` | key of a node-local fact | the fact |
 //! | `m` | name | about the index itself |
 //!
 //! Spec: docs/STORAGE.md, section 3.
@@ -33,7 +33,7 @@ pub(crate) const IDENTITIES: u8 = b'i';
 /// First byte of the rows of the heads of identity logs.
 pub(crate) const IDENTITY_HEADS: u8 = b'j';
 /// First bytes of the rows of node-local facts: what a rebuild cannot restore.
-pub(crate) const LOCALS: [u8; 3] = [b'p', b'h', b'b'];
+pub(crate) const LOCALS: [u8; 4] = [b'p', b'h', b'b', b'a'];
 
 /// Row: applied position and last change number.
 pub(crate) const META_STATE: &[u8] = b"mstate";
@@ -154,11 +154,12 @@ pub(crate) fn parse_wanted(key: &[u8]) -> Option<Place> {
 
 /// Returns the key of a node-local fact.
 pub(crate) fn local(table: Table, key: &[u8]) -> Vec<u8> {
-    let [peers, holders, budget] = LOCALS;
+    let [peers, holders, budget, attachments] = LOCALS;
     let first = match table {
         Table::Peers => peers,
         Table::Holders => holders,
         Table::Budget => budget,
+        Table::Attachments => attachments,
     };
     join(first, &[key])
 }

@@ -19,6 +19,7 @@ use baraza_record::{
 use sled::IVec;
 
 use crate::{
+    attachments::Attachments,
     fault,
     home::Disk,
     index::Closing,
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) epoch: u64,
     pub(crate) index: sled::Db,
     pub(crate) segments: Segments,
+    pub(crate) files: Attachments,
     pub(crate) tables: RwLock<Tables>,
     /// Held as long as anybody may read.
     pub(crate) _lock: File,

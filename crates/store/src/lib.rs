@@ -7,6 +7,7 @@
 //! Not here: what may be stored (`baraza-protocol`), the format of frames (`baraza-record`).
 //! Spec: docs/PROTOCOL.md, section 8; docs/STORAGE.md.
 
+mod attachments;
 mod branches;
 mod check;
 mod copy;

@@ -15,6 +15,7 @@ use baraza_protocol::store::{Branch, Place, StoreError, StoreRead};
 use baraza_record::frame::PREAMBLE;
 
 use crate::{
+    attachments::Attachments,
     home::{self, BALLAST_BYTES, Disk, FORMAT},
     index::{self, Closing, Opened},
     ledger::{LedgerStore, Shared, Writer},
@@ -124,6 +125,9 @@ impl LedgerStore {
         let (own_heads, unreadable) = OwnHeadsFile::load(&dir.join("ledger"))
             .map_err(OpenError::io("reading the own heads"))?;
 
+        let (files, damaged) = Attachments::open(dir.join("attachments"), options.rebuild)
+            .map_err(OpenError::io("reading the attachments"))?;
+        report.attachments_damaged = damaged;
         let segments = Segments::new(dir.join("ledger"));
         let end = end_of(&segments, &mut report)?;
         let opened = open_index(dir, end, options.rebuild, &mut report)?;
@@ -156,6 +160,7 @@ impl LedgerStore {
             epoch,
             index,
             segments,
+            files,
             tables: RwLock::new(tables),
             _lock: lock,
         };

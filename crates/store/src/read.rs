@@ -7,11 +7,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use baraza_protocol::store::{
-    Branch, Counts, Entry, FeedState, Local, PAGE_MAX, Place, ShelfName, StoreError, StoreRead,
-    Table,
+    Branch, Counts, Entry, FeedState, HeldFile, Local, PAGE_MAX, Place, ShelfName, StoreError,
+    StoreRead, Table,
 };
 use baraza_reconcile::Shelf;
-use baraza_record::{CentreId, FeedId, RecordId, Seq, SignedRecord};
+use baraza_record::{CentreId, FeedId, FileHash, RecordId, Seq, SignedRecord, attachment::Part};
 
 use crate::{
     fault,
@@ -240,6 +240,38 @@ impl<L: Layer> StoreRead for Ledger<L> {
     fn locals(&self, table: Table, prefix: &[u8]) -> Result<Vec<Local>, StoreError> {
         let rows = self.rows(&keys::local(table, prefix), None, usize::MAX)?;
         Ok(rows.into_iter().map(|(key, value)| (key[1..].to_vec(), value)).collect())
+    }
+
+    fn attachment(&self, hash: &FileHash) -> Result<Option<HeldFile>, StoreError> {
+        let staged = self.layer.staged().and_then(|staged| staged.files.get(hash));
+        let held = staged.cloned().unwrap_or_else(|| self.shared.files.held(hash));
+        Ok(held.map(|held| HeldFile::clone(&held)))
+    }
+
+    fn attachments(
+        &self,
+        after: Option<FileHash>,
+        count: usize,
+    ) -> Result<Vec<(FileHash, HeldFile)>, StoreError> {
+        let count = count.min(PAGE_MAX);
+        let staged = self.layer.staged().map(|staged| &staged.files);
+        // What is staged may hide as many as it has.
+        let more = count + staged.map_or(0, |staged| staged.len());
+        let page = self.shared.files.page(after, more).into_iter();
+        let mut found: BTreeMap<_, _> = page.map(|(hash, held)| (hash, Some(held))).collect();
+        let new = staged.into_iter().flatten().filter(|(hash, _)| after.is_none_or(|a| a < **hash));
+        found.extend(new.map(|(hash, held)| (*hash, held.clone())));
+        let held = found.into_iter().filter_map(|(hash, held)| Some((hash, held?)));
+        Ok(held.take(count).map(|(hash, held)| (hash, HeldFile::clone(&held))).collect())
+    }
+
+    fn attachment_part(
+        &self,
+        hash: &FileHash,
+        from: u32,
+        count: u32,
+    ) -> Result<Option<Part>, StoreError> {
+        self.shared.files.part(hash, from, count)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct RecoveryReport {
     pub damaged: Vec<DamagedSegment>,
     /// Segments that are gone.
     pub segments_lost: Vec<u32>,
+    /// Attachments that are not what their names say, and are set aside.
+    pub attachments_damaged: Vec<String>,
     /// Whether the ballast was given up because the disk is full.
     pub ballast_dropped: bool,
     /// Own feeds whose end the store has lost.

@@ -26,6 +26,7 @@ const BESIDES_BYTES: usize = 96;
 const BODY_MASK: u8 = 0b0000_0011;
 const SIGNATURE_MASK: u8 = 0b0000_1100;
 const LATE_SIGNATURE: u8 = 0b0001_0000;
+const LISTS_FILES: u8 = 0b0010_0000;
 
 /// Where a record stands in the ledger, and the facts about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ impl Slot {
     /// If the header is longer than any header.
     pub(crate) fn new(id: RecordId, kind: Kind, header_at: At, header_bytes: usize) -> Self {
         let (body, signature) = (BodyState::Missing, SignatureState::Missing);
-        let entry = Entry { id, kind, change: 0, arrived_ms: Timestamp(0), body, signature };
+        let (change, arrived_ms, lists_files) = (0, Timestamp(0), false);
+        let entry = Entry { id, kind, change, arrived_ms, body, signature, lists_files };
         let header_bytes = u16::try_from(header_bytes).expect("a header has at most 1 KiB");
         let (payload_at, body_bytes) = (At::default(), 0);
         Self { entry, late_signature: false, header_at, header_bytes, payload_at, body_bytes }
@@ -78,7 +80,7 @@ impl Slot {
     }
 
     fn encode_into(&self, index: u8, out: &mut Vec<u8>) {
-        let Entry { id, kind, change, arrived_ms, body, signature } = self.entry;
+        let Entry { id, kind, change, arrived_ms, body, signature, lists_files } = self.entry;
         let body = match body {
             BodyState::Present => 0,
             BodyState::Missing => 1,
@@ -90,7 +92,8 @@ impl Slot {
             SignatureState::Checked => 2 << 2,
         };
         let late = if self.late_signature { LATE_SIGNATURE } else { 0 };
-        out.extend([index, body | signature | late]);
+        let files = if lists_files { LISTS_FILES } else { 0 };
+        out.extend([index, body | signature | late | files]);
         out.extend(kind.0.to_be_bytes());
         out.extend(id.0);
         out.extend(change.to_be_bytes());
@@ -130,6 +133,7 @@ impl Slot {
             arrived_ms: Timestamp(u64::from_be_bytes(*arrived_ms)),
             body,
             signature,
+            lists_files: flags & LISTS_FILES != 0,
         };
         Some(Self {
             entry,
@@ -217,6 +221,7 @@ mod tests {
             arrived_ms: Timestamp(n),
             body: [BodyState::Present, BodyState::Missing, BodyState::Erased][n as usize % 3],
             signature: SignatureState::Checked,
+            lists_files: n % 2 == 1,
         };
         let at = |offset| At { segment: 2, offset };
         let (header_at, payload_at) = (at(n as u32), at(1 + n as u32));

@@ -11,6 +11,7 @@ use baraza_reconcile::Head;
 use baraza_record::{FeedId, Timestamp};
 
 use crate::{
+    attachments,
     keys::Spot,
     segments::At,
     tables::{Feed, IdPlace, Tables},
@@ -43,6 +44,8 @@ pub(crate) struct Staging {
     pub(crate) bytes: BTreeMap<FeedId, u64>,
     /// New heads of own feeds.
     pub(crate) own_heads: BTreeMap<FeedId, FeedHead>,
+    /// Attachments.
+    pub(crate) files: attachments::Staged,
     /// Totals with all of this.
     pub(crate) counts: Counts,
     /// Highest change number with all of this.
@@ -60,7 +63,10 @@ impl Staging {
 
     /// Returns whether there is nothing to commit.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.frames.is_empty() && self.own_heads.is_empty()
+        self.rows.is_empty()
+            && self.frames.is_empty()
+            && self.own_heads.is_empty()
+            && self.files.is_empty()
     }
 
     /// Returns whether the frame at `at` is not on the disk yet.

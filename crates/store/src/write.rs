@@ -13,7 +13,8 @@ use baraza_protocol::store::{
 };
 use baraza_reconcile::Head;
 use baraza_record::{
-    CentreId, EventId, FeedId, Payload, RecordId, Seq, Timestamp, VerifiedRecord,
+    CentreId, EventId, FeedId, FileHash, Payload, RecordId, Seq, Timestamp, VerifiedRecord,
+    attachment::VerifiedPart,
     frame::{self, Frame, PREAMBLE},
     sign::Signature,
 };
@@ -92,6 +93,7 @@ impl Store for LedgerStore {
             None => self.append_record(record, now),
         };
         slot.entry.arrived_ms = now;
+        slot.entry.lists_files = record.header().attachment_bytes != 0;
         slot.entry.signature = match (record.signature(), record.has_own_signature()) {
             (None, _) => SignatureState::Missing,
             (Some(_), false) => SignatureState::Unchecked,
@@ -224,6 +226,25 @@ impl Store for LedgerStore {
         Ok(())
     }
 
+    fn put_attachment(&mut self, part: &VerifiedPart) -> Result<(), StoreError> {
+        self.writable()?;
+        let (free, floor) = self.layer.disk.room().map_err(fault::io("looking at the disk"))?;
+        // What is staged is on the disk already: an attachment may be longer than what stays free.
+        if free < floor.saturating_add(part.data().len() as u64) {
+            return Err(StoreError::DiskFull { free, floor });
+        }
+        let written = self.shared.files.put(&mut self.layer.staging.files, part);
+        let written = written.map_err(fault::io("writing an attachment"));
+        written.inspect_err(|error| self.give_up(error))
+    }
+
+    fn drop_attachment(&mut self, hash: &FileHash) -> Result<(), StoreError> {
+        // A full disk is no reason to keep what must go.
+        self.writable()?;
+        self.layer.staging.files.insert(*hash, None);
+        Ok(())
+    }
+
     fn commit(&mut self) -> Result<(), StoreError> {
         if self.layer.staging.is_empty() {
             return Ok(());
@@ -284,6 +305,8 @@ impl LedgerStore {
             let written = self.layer.own_heads.set(&staged.own_heads);
             written.map_err(fault::io("writing the own heads"))?;
         }
+        let settled = self.shared.files.commit(&mut staged.files);
+        settled.map_err(fault::io("writing the attachments"))?;
         let applied = self.layer.replay.is_none().then_some(end);
         index::apply(&self.shared.index, &mut staged.rows, applied, staged.last_change)?;
         staged.publish(&mut self.shared.tables_mut(), end);

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
 
+mod attachments;
 mod backup;
 mod bad_input;
 mod bundles;

@@ -26,6 +26,10 @@ use crate::{
 /// Age of the last backup from which on the status says so (30 days).
 const REMIND_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 
+const FILES_APART: &str = "
+The attachments are not in it. Copy the folder attachments/ of the home as well: its files never
+change, and a restored home takes those that are put back.";
+
 const KEPT_APART: &str = "
 No key is in it: operator, node and root keys stay out. Keep apart, each in another place:
   - the backup, away from this machine
@@ -97,6 +101,9 @@ pub(super) fn backup(shell: &mut Shell<'_, '_>, args: &Backup) -> Result<(), Fai
         shell.print_json(&report)?;
     } else {
         print_backup(shell, &report)?;
+        if shell.home.join("attachments").is_dir() {
+            shell.note(FILES_APART);
+        }
         shell.note(KEPT_APART);
     }
     let left_out = report.damaged + report.unknown + report.segments_lost;

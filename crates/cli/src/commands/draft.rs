@@ -15,7 +15,7 @@ use baraza_formats::{Draft as Written, Place, Source, to_markdown};
 use baraza_record::Kind;
 use serde_json::{Value, json};
 
-use super::{editor, id_prefix, key, publish};
+use super::{attach, editor, id_prefix, key, publish};
 use crate::{
     args::{Draft, DraftImport, DraftRelease, DraftRetract},
     clock,
@@ -141,8 +141,9 @@ fn text_of(draft: DraftView) -> Result<String, Failure> {
 
 fn import(shell: &mut Shell<'_, '_>, args: &DraftImport) -> Result<(), Failure> {
     let kind = args.kind.as_deref().and_then(Kind::from_name);
-    let drafts = publish::read_drafts(shell, &args.files, kind)?;
+    let (drafts, files) = publish::read_drafts(shell, &args.files, kind)?;
     let client = shell.client()?;
+    attach::bring_all(shell, &*client, &files)?;
     let mut kept: Vec<DraftSummary> = Vec::new();
     for drafts in publish::portions(drafts) {
         match client.post::<Vec<DraftSummary>>("/v1/drafts", &ImportRequest { drafts }) {
@@ -175,7 +176,8 @@ fn edit(shell: &mut Shell<'_, '_>, id: &str, file: Option<&Path>) -> Result<(), 
     let client = shell.client()?;
     let path = path_of(id)?;
     let Some(file) = file else { return edit_by_hand(shell, &*client, &path) };
-    let draft = publish::read_one_draft(shell, file)?;
+    let (draft, files) = publish::read_one_draft(shell, file)?;
+    attach::bring_all(shell, &*client, &files)?;
     changed(shell, &client.put(path, &EditRequest { draft, version: None })?)
 }
 
@@ -186,7 +188,8 @@ fn edit_by_hand(shell: &mut Shell<'_, '_>, client: &dyn Client, path: &str) -> R
     let before = text_of(draft)?;
     let edited = editor::edit(shell, &before)?;
     let take = |shell: &mut Shell<'_, '_>| -> Result<DraftSummary, Failure> {
-        let draft: DraftBody = publish::read_one_draft(shell, edited.path())?;
+        let (draft, files): (DraftBody, _) = publish::read_one_draft(shell, edited.path())?;
+        attach::bring_all(shell, client, &files)?;
         Ok(client.put(path, &EditRequest { draft, version })?)
     };
     if edited.is_unchanged(&before) {

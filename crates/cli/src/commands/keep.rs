@@ -21,6 +21,10 @@ pub(super) fn check(shell: &mut Shell<'_, '_>, args: &Check) -> Result<(), Failu
         let records = count(reply.records, "record", "records");
         let frames = count(reply.frames, "frame", "frames");
         shell.print(format!("{records} sound, in {frames} ({})\n", bytes(reply.bytes)))?;
+        if reply.attachments != 0 {
+            let files = count(reply.attachments, "attachment", "attachments");
+            shell.print(format!("{files} read\n"))?;
+        }
         print_problems(shell, &reply.problems)?;
     }
     if reply.problems.is_empty() {

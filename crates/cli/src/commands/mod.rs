@@ -2,6 +2,7 @@
 //!
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
+mod attach;
 mod backup;
 mod bundle;
 mod centre;
@@ -9,6 +10,7 @@ mod custody;
 mod draft;
 mod editor;
 mod exchange;
+mod fetch;
 mod keep;
 mod key;
 mod link;
@@ -52,6 +54,10 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Retract(args) => retract::retract(shell, args),
         Command::SignErasure(args) => retract::sign_erasure(shell, &args),
         Command::Draft(command) => draft::run(shell, command),
+        Command::Attach(args) => attach::attach(shell, &args),
+        Command::Fetch(args) => fetch::fetch(shell, &args),
+        Command::Pin(which) => fetch::pin(shell, &which, true),
+        Command::Unpin(which) => fetch::pin(shell, &which, false),
         Command::Staff(command) => staff::run(shell, &command),
         Command::Search(args) => query::search(shell, &args),
         Command::List(args) => query::list(shell, &args),

@@ -4,7 +4,7 @@
 
 use std::{fs, io};
 
-use baraza_api::{ErrorCode, StatusView};
+use baraza_api::{AttachmentCounts, ErrorCode, StatusView};
 use baraza_record::CentreId;
 use serde_json::json;
 
@@ -221,6 +221,19 @@ pub(super) fn status(shell: &mut Shell<'_, '_>, args: &Status) -> Result<(), Fai
     Ok(())
 }
 
+/// Says how many files of records are here and how many are on their way; nothing without any.
+fn attachments(files: &AttachmentCounts) -> String {
+    if *files == AttachmentCounts::default() {
+        return String::new();
+    }
+    let here = count(files.whole as u64, "file", "files");
+    let wanted = match files.wanted {
+        0 => String::new(),
+        wanted => format!("; {wanted} wanted, {} to come", bytes(files.wanted_bytes)),
+    };
+    format!("{here} here, {} on disk{wanted}", bytes(files.bytes))
+}
+
 fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
     let mut facts = Facts::default();
     let name = Safe(&status.centre_name);
@@ -241,6 +254,7 @@ fn status_facts(shell: &Shell<'_, '_>, status: &StatusView) -> Facts {
             bytes(status.ledger_bytes)
         ),
     );
+    facts.add("Attachments", attachments(&status.attachments));
     let wanted = status.bodies_missing.saturating_sub(status.bodies_left_out);
     if wanted != 0 {
         facts.add("Wanted", count(wanted, "body", "bodies"));

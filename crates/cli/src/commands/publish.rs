@@ -17,7 +17,10 @@ use baraza_api::{
 use baraza_formats::{Draft, FILE_BYTES_MAX};
 use baraza_record::{Kind, body};
 
-use super::{id_prefix, key};
+use super::{
+    attach::{self, FileProblem, Prepared},
+    id_prefix, key,
+};
 use crate::{
     args::{self, New, PassphraseFile, Revise},
     error::{Failure, failure},
@@ -43,6 +46,7 @@ pub(super) const RECALL: &str =
 struct Drafts {
     drafts: Vec<DraftBody>,
     reports: Vec<RowReport>,
+    files: Vec<Prepared>,
 }
 
 /// Waits that people are told of, from half a second on.
@@ -113,15 +117,16 @@ pub(super) fn revise(shell: &mut Shell<'_, '_>, args: &Revise) -> Result<(), Fai
     send(shell, drafts, &Rules { dry_run, allow_personal_data, skip_invalid: false, passphrase })
 }
 
-/// Reads the drafts of files, for the node to keep; each must be readable, none need be complete.
+/// Reads the drafts of files, for the node to keep, with the files that they name; each must be
+/// readable, none need be complete.
 pub(super) fn read_drafts(
     shell: &mut Shell<'_, '_>,
     files: &[PathBuf],
     kind: Option<Kind>,
-) -> Result<Vec<DraftBody>, Failure> {
-    let Drafts { drafts, reports } = Drafts::read(files, kind)?;
+) -> Result<(Vec<DraftBody>, Vec<Prepared>), Failure> {
+    let Drafts { drafts, reports, files } = Drafts::read(files, kind)?;
     if reports.is_empty() {
-        return Ok(drafts);
+        return Ok((drafts, files));
     }
     print_reports(shell, &reports)?;
     let unread = count(reports.len() as u64, "draft", "drafts");
@@ -129,11 +134,14 @@ pub(super) fn read_drafts(
     Err(failure(ErrorCode::Invalid, what).hint("correct them and try again").details(&reports))
 }
 
-/// Reads the one draft of a file.
-pub(super) fn read_one_draft(shell: &mut Shell<'_, '_>, file: &Path) -> Result<DraftBody, Failure> {
-    let mut drafts = read_drafts(shell, &[file.to_owned()], None)?;
+/// Reads the one draft of a file, with the files that it names.
+pub(super) fn read_one_draft(
+    shell: &mut Shell<'_, '_>,
+    file: &Path,
+) -> Result<(DraftBody, Vec<Prepared>), Failure> {
+    let (mut drafts, files) = read_drafts(shell, &[file.to_owned()], None)?;
     match (drafts.pop(), drafts.is_empty()) {
-        (Some(draft), true) => Ok(draft),
+        (Some(draft), true) => Ok((draft, files)),
         _ => {
             let what = format!("`{}` does not have exactly one draft", file.display());
             Err(failure(ErrorCode::Invalid, what))
@@ -173,7 +181,7 @@ impl Drafts {
             .map_err(|error| failure(ErrorCode::Invalid, error.to_string()))?;
         for row in rows {
             match row {
-                Ok(draft) => self.drafts.push(body_of(draft)),
+                Ok(draft) => self.add(body_of(draft), path.parent().unwrap_or(Path::new(""))),
                 Err(error) => self.reports.push(RowReport {
                     source: error.at.to_string(),
                     problems: vec![Problem {
@@ -189,6 +197,27 @@ impl Drafts {
     }
 }
 
+impl Drafts {
+    /// Takes a draft, and the files that it names from its folder.
+    fn add(&mut self, mut draft: DraftBody, folder: &Path) {
+        match attach::files_of(&mut draft, folder) {
+            Ok(files) => {
+                self.files.extend(files);
+                self.drafts.push(draft);
+            }
+            Err(FileProblem { index, name, what }) => self.reports.push(RowReport {
+                source: draft.source,
+                problems: vec![Problem {
+                    field: format!("attachments[{index}].file"),
+                    rule: what,
+                    value: name,
+                }],
+                warnings: Vec::new(),
+            }),
+        }
+    }
+}
+
 /// Cuts drafts into requests of limited size.
 fn requests(drafts: Vec<DraftBody>, rules: &Rules) -> Vec<PublishRequest> {
     let mut requests: Vec<PublishRequest> = Vec::new();
@@ -200,7 +229,11 @@ fn requests(drafts: Vec<DraftBody>, rules: &Rules) -> Vec<PublishRequest> {
             None => {
                 let allow_personal_data = rules.allow_personal_data;
                 let drafts = vec![draft];
-                requests.push(PublishRequest { drafts, allow_personal_data, dry_run: false });
+                requests.push(PublishRequest {
+                    drafts,
+                    allow_personal_data,
+                    ..PublishRequest::default()
+                });
                 bytes = 0;
             }
         }
@@ -241,15 +274,17 @@ impl Findings {
 /// Checks all drafts, then publishes them.
 fn send(shell: &mut Shell<'_, '_>, drafts: Drafts, rules: &Rules) -> Result<(), Failure> {
     let client = shell.client()?;
-    let Drafts { drafts, reports } = drafts;
+    let Drafts { drafts, reports, files } = drafts;
     let mut findings = Findings { refused: !reports.is_empty(), reports, unreported: 0 };
     let mut requests = requests(drafts, rules);
     // A request is all or nothing by itself; several are checked before the first is sent.
-    if rules.dry_run || rules.skip_invalid || findings.refused || 1 < requests.len() {
+    let several = 1 < requests.len() || !files.is_empty();
+    if rules.dry_run || rules.skip_invalid || findings.refused || several {
         for request in &mut requests {
             request.dry_run = true;
+            request.coming = files.iter().map(Prepared::hash).collect();
             findings.add(client.post("/v1/records", request)?);
-            request.dry_run = false;
+            (request.dry_run, request.coming) = (false, Vec::new());
         }
     }
     if findings.refused && !rules.skip_invalid {
@@ -261,6 +296,7 @@ fn send(shell: &mut Shell<'_, '_>, drafts: Drafts, rules: &Rules) -> Result<(), 
     if rules.dry_run {
         return print_dry_run(shell, &requests, &findings.reports);
     }
+    attach::bring_all(shell, &*client, &files)?;
     let mut published = Vec::new();
     for request in &requests {
         match send_one(shell, &*client, request, rules) {

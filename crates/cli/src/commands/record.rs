@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{
     centre::country_name,
-    id_prefix,
+    fetch, id_prefix,
     network::Names,
     query::{centre_name, standing, title},
 };
@@ -49,6 +49,7 @@ pub(super) fn show(shell: &mut Shell<'_, '_>, args: &Show) -> Result<(), Failure
         shell.print(format!("Problem: {field}: {rule} {value}\n"))?;
     }
     print_versions(shell, &record)?;
+    fetch::print_list(shell, &record.attachments)?;
     let Some(body) = &record.body else { return Ok(()) };
     let fields = Kind::from_name(&record.summary.kind).and_then(body::fields).unwrap_or_default();
     match body {

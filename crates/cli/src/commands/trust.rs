@@ -3,9 +3,9 @@
 //! Spec: docs/OPERATIONS.md, "Policy".
 
 use baraza_api::{
-    ErrorCode, Explanation, InterestsView, ListReply, PolicyView, QuarantineRelease,
-    QuarantineReply, QuotasView, Released, StatementView, TrustReply, TrustRequest, TrustedNation,
-    UntrustRequest,
+    AttachmentsView, ErrorCode, Explanation, InterestsView, ListReply, PolicyView,
+    QuarantineRelease, QuarantineReply, QuotasView, Released, StatementView, TrustReply,
+    TrustRequest, TrustedNation, UntrustRequest,
 };
 use baraza_formats::words::fingerprint;
 use baraza_record::CentreId;
@@ -153,6 +153,7 @@ fn show(shell: &mut Shell<'_, '_>, policy: &PolicyView) -> Result<(), Failure> {
     facts.add("Released", number(policy.released as u64));
     facts.add("Overrides", number(policy.overrides.len() as u64));
     facts.add("Interests", interests(&policy.interests));
+    facts.add("Attachments", attachments(&policy.attachments));
     quotas(&mut facts, &policy.quotas);
     shell.print(facts.render())?;
     for error in &policy.errors {
@@ -185,6 +186,19 @@ fn interests(interests: &InterestsView) -> String {
         true => "everything".to_owned(),
         false => format!("bodies of {}", Safe(&parts.join("; "))),
     }
+}
+
+/// Says which files come by themselves, and how much room there is for files.
+fn attachments(rules: &AttachmentsView) -> String {
+    let types = match rules.types.is_empty() {
+        true => String::new(),
+        false => format!(" of type {}", Safe(&rules.types.join(", "))),
+    };
+    let come = match rules.fetch_bytes {
+        0 => "none comes by itself".to_owned(),
+        most => format!("those up to {}{types} come by themselves", bytes(most)),
+    };
+    format!("{come}; {} for fetched ones that are not pinned", bytes(rules.quota_bytes))
 }
 
 /// Says how much of the quotas is used.

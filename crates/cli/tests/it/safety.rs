@@ -1,15 +1,16 @@
 //! Text of others on a terminal: C-01 and C-02 of docs/SECURITY.md.
 
 use baraza_api::{
-    CauseView, CentreView, CreatedNetwork, ErrorBody, ErrorCode, EventView, Explanation, FeedLack,
-    Holders, InterestsView, InvitationView, LinkView, ListCentres, ListReply, LogState,
-    NetworkView, NetworksReply, NodeWhy, OperatorView, OverrideView, PeerView, PeerWhyView,
-    PeersReply, PolicyView, Problem, PublishReply, Published, QuarantineReply, QuarantinedCentre,
-    QuotasView, RecordSummary, RecordView, SearchReply, SeriesView, SpentView, Standing,
-    StatementView, StatusView, SyncReply, TrustReply, TrustedNation, Warning, WhyReply,
+    AttachmentCounts, AttachmentView, AttachmentsView, CauseView, CentreView, CreatedNetwork,
+    ErrorBody, ErrorCode, EventView, Explanation, FeedLack, Holders, InterestsView, InvitationView,
+    LinkView, ListCentres, ListReply, LogState, NetworkView, NetworksReply, NodeWhy, OperatorView,
+    OverrideView, PeerView, PeerWhyView, PeersReply, PolicyView, Problem, PublishReply, Published,
+    QuarantineReply, QuarantinedCentre, QuotasView, RecordSummary, RecordView, SearchReply,
+    SeriesView, SpentView, Standing, StatementView, StatusView, SyncReply, TrustReply,
+    TrustedNation, Warning, WhyReply,
 };
 use baraza_cli::Safe;
-use baraza_record::{CentreId, EventId, FeedId, NetworkId, PublicKey, RecordId};
+use baraza_record::{CentreId, EventId, FeedId, FileHash, NetworkId, PublicKey, RecordId};
 use serde_json::{Value, json};
 
 use crate::support::{Node, Program, run, run_with};
@@ -131,6 +132,18 @@ fn record() -> RecordView {
         series: SeriesView::default(),
         erasure: None,
         holders: Holders::default(),
+        attachments: vec![AttachmentView {
+            number: 1,
+            hash: FileHash([9; 32]),
+            bytes: 5,
+            mime: text(),
+            title: text(),
+            bytes_held: 0,
+            whole: false,
+            wanted: true,
+            pinned: false,
+            gone: false,
+        }],
     }
 }
 
@@ -194,6 +207,7 @@ fn policy() -> PolicyView {
         declined_feeds: 1,
         quotas: QuotasView::default(),
         interests: InterestsView { kinds: vec![text()], goals: vec![6], regions: vec![text()] },
+        attachments: AttachmentsView { fetch_bytes: 1, types: vec![text()], quota_bytes: 2 },
         errors: vec![text()],
     }
 }
@@ -290,6 +304,7 @@ fn status() -> StatusView {
         centres: 1,
         feeds: 1,
         ledger_bytes: 1,
+        attachments: AttachmentCounts::default(),
         peers_connected: 1,
         peers_known: 1,
         sessions: 1,

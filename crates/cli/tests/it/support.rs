@@ -145,7 +145,7 @@ impl Host for Program {
 
     fn check(&self, _: &Path, full: bool) -> Result<CheckReply, ErrorBody> {
         self.note("check", &full);
-        Ok(CheckReply { frames: 12, records: 5, bytes: 2_048, problems: Vec::new() })
+        Ok(CheckReply { frames: 12, records: 5, bytes: 2_048, ..CheckReply::default() })
     }
 
     fn repair(&self, _: &Path) -> Result<RepairReport, ErrorBody> {

@@ -1,10 +1,10 @@
 //! What people see: whole views, compared as they are.
 
 use baraza_api::{
-    ErasureView, HitView, Holders, ListReply, RecordSummary, RecordView, SearchReply, SeriesView,
-    Standing, StatusView, VersionView, Warning,
+    AttachmentCounts, AttachmentView, ErasureView, HitView, Holders, ListReply, RecordSummary,
+    RecordView, SearchReply, SeriesView, Standing, StatusView, VersionView, Warning,
 };
-use baraza_record::{CentreId, FeedId, PublicKey, RecordId};
+use baraza_record::{CentreId, FeedId, FileHash, PublicKey, RecordId};
 use serde_json::{Value, json};
 
 use crate::support::{NOW, Node, Person, Program, run, run_with};
@@ -46,6 +46,7 @@ fn record() -> RecordView {
         series: SeriesView::default(),
         erasure: None,
         holders: Holders { centres: 3, since_ms: Some(NOW.0 - 60_000) },
+        attachments: Vec::new(),
     }
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn status() -> StatusView {
         centres: 5,
         feeds: 6,
         ledger_bytes: 13_000_000,
+        attachments: AttachmentCounts::default(),
         peers_connected: 2,
         peers_known: 4,
         sessions: 1,
@@ -243,6 +245,40 @@ fn what_was_withdrawn_or_replaced_is_said_first() {
     let out = run(&program, &["show", "abab"]).out;
     assert!(out.lines().next().unwrap().ends_with("[a newer version is held]"), "{out}");
     assert!(out.contains(&format!("Latest     {latest}\nVersion    1 of 2\n")), "{out}");
+}
+
+#[test]
+fn files_are_listed_with_what_is_here_of_them() {
+    let file = |number, title: &str| AttachmentView {
+        number,
+        hash: FileHash([number as u8; 32]),
+        bytes: 40_960,
+        mime: "image/png".into(),
+        title: title.into(),
+        bytes_held: 0,
+        whole: false,
+        wanted: false,
+        pinned: false,
+        gone: false,
+    };
+    let attachments = vec![
+        AttachmentView { whole: true, pinned: true, ..file(1, "Chart") },
+        AttachmentView { bytes_held: 16_384, wanted: true, ..file(2, "Map") },
+        AttachmentView { gone: true, ..file(3, "Faces") },
+        file(4, "Film"),
+    ];
+    let record = RecordView { attachments, ..record() };
+    let program = Program::with(Node::default().json("GET /v1/records/abab", &record));
+    let run = run(&program, &["show", "abab"]);
+    for line in [
+        "1  Chart  image/png  40.0 KiB  yes, pinned",
+        "2  Map    image/png  40.0 KiB  16.0 KiB of it, the rest is wanted",
+        "3  Faces  image/png  40.0 KiB  deleted, as its publisher asked",
+        "4  Film   image/png  40.0 KiB  no",
+    ] {
+        assert!(run.out.contains(line), "{}", run.out);
+    }
+    assert!(run.err.contains("2 files are not here; to get one: baraza fetch ID N"), "{}", run.err);
 }
 
 #[test]

@@ -79,10 +79,17 @@ pub(super) fn a_record_comes_back_byte_for_byte<S: Store>(store: &mut S) {
         arrived_ms: NOW,
         body: BodyState::Present,
         signature: SignatureState::Checked,
+        lists_files: false,
     };
     assert_eq!(entry(&store.reader(), &place), expected);
     assert_eq!(ok(store.entry(&Place { seq: 2, ..place })), None);
     assert_eq!(ok(store.entry(&Place { branch: Branch::Other, ..place })), None);
+
+    let head = FeedHead { seq: 1, id: record.id() };
+    let with_files = Author::new(1).write(head, "x", |header| header.attachment_bytes = 8);
+    let place = put(store, &with_files);
+    ok(store.commit());
+    assert!(entry(&store.reader(), &place).lists_files);
 }
 
 pub(super) fn a_missing_body_and_signature_can_follow<S: Store>(store: &mut S) {

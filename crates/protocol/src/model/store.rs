@@ -10,13 +10,16 @@ use std::{
 
 use baraza_reconcile::{Head, Shelf};
 use baraza_record::{
-    CentreId, EventId, FeedId, Payload, RecordId, Seq, SignedRecord, Timestamp, VerifiedRecord,
-    WireRecord, sign::Signature,
+    CentreId, EventId, FeedId, FileHash, Payload, RecordId, Seq, SignedRecord, Timestamp,
+    VerifiedRecord, WireRecord,
+    attachment::{Part, VerifiedPart},
+    sign::Signature,
 };
 
+use super::files::Files;
 use crate::store::{
-    BodyState, Branch, Counts, Entry, FeedHead, FeedState, Local, PAGE_MAX, Place, ShelfName,
-    SignatureState, Store, StoreError, StoreRead, Table,
+    BodyState, Branch, Counts, Entry, FeedHead, FeedState, HeldFile, Local, PAGE_MAX, Place,
+    ShelfName, SignatureState, Store, StoreError, StoreRead, Table,
 };
 
 /// A store in memory.
@@ -42,6 +45,7 @@ struct State {
     identities: BTreeMap<CentreId, BTreeMap<(u64, EventId), Vec<u8>>>,
     shelves: BTreeMap<ShelfName, Arc<Shelf>>,
     locals: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    files: Files,
 }
 
 impl MemoryStore {
@@ -253,6 +257,27 @@ impl StoreRead for State {
         let ours = from.take_while(|((found, key), _)| *found == table && key.starts_with(prefix));
         Ok(ours.map(|((_, key), value)| (key.clone(), value.clone())).collect())
     }
+
+    fn attachment(&self, hash: &FileHash) -> Result<Option<HeldFile>, StoreError> {
+        Ok(self.files.held(hash))
+    }
+
+    fn attachments(
+        &self,
+        after: Option<FileHash>,
+        count: usize,
+    ) -> Result<Vec<(FileHash, HeldFile)>, StoreError> {
+        Ok(self.files.page(after, count.min(PAGE_MAX)))
+    }
+
+    fn attachment_part(
+        &self,
+        hash: &FileHash,
+        from: u32,
+        count: u32,
+    ) -> Result<Option<Part>, StoreError> {
+        Ok(self.files.part(hash, from, count))
+    }
 }
 
 /// Returns about how many bytes a record takes.
@@ -287,6 +312,9 @@ macro_rules! read_from {
             counts() -> Counts;
             local(table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
             locals(table: Table, prefix: &[u8]) -> Result<Vec<Local>, StoreError>;
+            attachment(hash: &FileHash) -> Result<Option<HeldFile>, StoreError>;
+            attachments(after: Option<FileHash>, count: usize) -> Result<Vec<(FileHash, HeldFile)>, StoreError>;
+            attachment_part(hash: &FileHash, from: u32, count: u32) -> Result<Option<Part>, StoreError>;
         }
     };
     (@methods $type:ty, $reader:ident, $state:expr;
@@ -353,7 +381,8 @@ impl Store for MemoryStore {
             (Some(_), true) => SignatureState::Checked,
         };
         let (id, kind) = (record.id(), record.header().kind);
-        let entry = Entry { id, kind, change: 0, arrived_ms: now, body, signature };
+        let lists_files = record.header().attachment_bytes != 0;
+        let entry = Entry { id, kind, change: 0, arrived_ms: now, body, signature, lists_files };
         self.change().records.insert(place, (entry, Arc::new(record.record().clone())));
         self.change().renumber(&place);
         Ok(())
@@ -437,6 +466,16 @@ impl Store for MemoryStore {
             Some(value) => self.change().locals.insert(key, value.to_vec()),
             None => self.change().locals.remove(&key),
         };
+        Ok(())
+    }
+
+    fn put_attachment(&mut self, part: &VerifiedPart) -> Result<(), StoreError> {
+        self.change().files.put(part);
+        Ok(())
+    }
+
+    fn drop_attachment(&mut self, hash: &FileHash) -> Result<(), StoreError> {
+        self.change().files.drop(hash);
         Ok(())
     }
 

@@ -186,7 +186,10 @@ impl<S: Store> Service<S> {
 
     /// Counts bytes that went over the wire with a peer.
     pub(super) fn traffic(&mut self, peer: &Peer, bytes: u64) -> Result<(), StoreError> {
-        let purpose = self.links.up.get(peer).map_or(Purpose::Background, Link::purpose);
+        let purpose = match self.attachments.fetcher.is_asked_for(peer) {
+            true => Purpose::Asked,
+            false => self.links.up.get(peer).map_or(Purpose::Background, Link::purpose),
+        };
         self.spending.budget.count(purpose, bytes, self.now);
         self.look_at_budget()
     }

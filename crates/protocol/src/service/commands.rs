@@ -12,7 +12,7 @@ use std::{
 use baraza_identity::{Capabilities, LogStanding};
 use baraza_record::{
     AUDIENCE_CENTRES_MAX, Audience, BODY_BYTES_MAX, BodyCommit, EventId, FeedId, Header, Payload,
-    RecordId, SecretKey, Seq, SignedRecord, VerifiedRecord, body, hash,
+    RecordId, SecretKey, Seq, SignedRecord, VerifiedRecord, attachment, body, hash,
 };
 use serde_json::{Value, json};
 
@@ -66,6 +66,7 @@ impl<S: Store> Service<S> {
                 Err(Refusal::UnknownPeer { peer })
             }
             Command::Why(peer) => Ok(Reply::Why(self.why(peer))),
+            Command::File(command) => self.file_command(command),
         };
         reply.unwrap_or_else(Reply::Refused)
     }
@@ -98,6 +99,7 @@ impl<S: Store> Service<S> {
                 *head = FeedHead { seq: one.header().seq, id: one.id() };
             }
             self.may_erase(&one)?;
+            self.has_files(&one)?;
             signed.push(one);
         }
         let mut by_feed: BTreeMap<FeedId, Vec<VerifiedRecord>> = BTreeMap::new();
@@ -247,6 +249,7 @@ impl<S: Store> Service<S> {
             self.own_record(target)?;
         }
         let goals = body::goals(&body);
+        let attachment_bytes = attachment::header_bytes(&attachment::list(&body));
         let body = serde_json::to_vec(&body).expect("a JSON object always encodes");
         if u64::from(BODY_BYTES_MAX) < body.len() as u64 {
             return Err(Refusal::TooLarge { index, bytes: body.len(), limit: BODY_BYTES_MAX });
@@ -265,7 +268,7 @@ impl<S: Store> Service<S> {
             goals,
             series,
             target: record.target,
-            attachment_bytes: 0,
+            attachment_bytes,
             body_bytes: 0,
             body_commit: BodyCommit([0; 32]),
         };
@@ -425,6 +428,7 @@ impl<S: Store> Service<S> {
             declined_feeds: self.gate.declined(),
             quotas: self.gate.used(self.store.counts().ledger_bytes),
             bodies_left_out: self.gate.left_out(),
+            files: self.file_counts()?,
             read_only: self.read_only.clone(),
             budget: self.budget_status(),
         })

@@ -25,8 +25,11 @@ impl<S: Store> Service<S> {
         policy: Arc<Policy>,
         trust: Arc<Trust>,
     ) -> Result<(), StoreError> {
-        let kept_out = self.gate.keeps_out();
+        let (kept_out, before) = (self.gate.keeps_out(), self.gate.attachments());
         self.gate.set(policy, trust);
+        if self.gate.attachments() != before {
+            self.look_at_all_lists();
+        }
         self.renew(kept_out)
     }
 

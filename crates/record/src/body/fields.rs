@@ -172,6 +172,13 @@ const ATTACHMENT: &[FieldSpec] = &[
     FieldSpec::line("consent", "how the persons agreed").required(Required::When("depicts_people")),
 ];
 
+/// Members with which a draft names a file to attach, in place of its hash, length and type. They
+/// are not part of a body: whoever reads the draft replaces them.
+pub const FILE_MEMBERS: &[FieldSpec] = &[
+    FieldSpec::line("file", "name of the file, in the folder of the draft"),
+    FieldSpec::new("as_is", ValueKind::Bool, "whether it is attached uncleaned"),
+];
+
 /// Members that every body may have, after those of its kind.
 const COMMON: &[FieldSpec] = &[
     LICENCE.required(Required::Public),

@@ -18,7 +18,7 @@ mod template;
 mod text;
 
 pub use check::{PROBLEMS_MAX, Problem, Reach, goals, validate, validate_for};
-pub use fields::fields;
+pub use fields::{FILE_MEMBERS, fields};
 pub use parse::{BodyError, DEPTH_MAX, parse_body};
 pub use period::{Period, PeriodError, is_date, parse_period};
 pub use personal::warnings;

@@ -5,14 +5,18 @@
 //! Not here: rules about drafts (`drafting`), checking and signing (`publish`), files (`node`).
 //! Spec: docs/OPERATIONS.md, "Drafts and staff".
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{Extension, Json, extract::State};
 use baraza_api::{
     DraftSummary, DraftView, DraftsReply, EditRequest, ErrorCode, ImportRequest, PublishReply,
     PublishRequest, ReleaseRequest, RetractRequest, RetractionDraft, Role, SubmitReply,
 };
-use baraza_record::Kind;
+use baraza_protocol::{attachments::FileCommand, command::Command};
+use baraza_record::{
+    Kind,
+    attachment::{self, Listed},
+};
 use serde_json::{Map, Value, json};
 
 use super::{Node, Reply, direct, publish, records};
@@ -70,7 +74,30 @@ pub(crate) async fn discard_draft(
     let draft = load(&app, id).await?;
     caller.about([draft.id.clone()]);
     drafting::may_discard(&draft, &caller.person, caller.role.unwrap_or(Role::Reader))?;
-    remove(&app, draft.id).await.map(|()| Json(json!({})))
+    remove(&app, draft.id).await?;
+    discard_files(&app, attachment::list(&draft.body)).await?;
+    Ok(Json(json!({})))
+}
+
+/// Drops the files that were brought for a draft which is gone, as far as no other lists them.
+async fn discard_files(app: &Arc<App>, list: Vec<Listed>) -> Result<(), Failure> {
+    if list.is_empty() {
+        return Ok(());
+    }
+    let others = app.read(move |app| {
+        let drafts = &app.node.staff.drafts;
+        let mut others = BTreeSet::new();
+        for summary in drafts.list()?.0 {
+            let other = attachment::list(&drafts.get(&summary.id)?.body);
+            others.extend(other.into_iter().map(|listed| listed.hash));
+        }
+        Ok(others)
+    });
+    let others = others.await?;
+    for listed in list.into_iter().filter(|listed| !others.contains(&listed.hash)) {
+        app.service.call(Command::File(FileCommand::Discard(listed.hash))).await?;
+    }
+    Ok(())
 }
 
 /// Hands a draft in, if nothing is wrong with it. What looks like personal data is told; whoever
@@ -86,7 +113,8 @@ pub(crate) async fn submit_draft(
     let mut report = None;
     if draft.target.is_none() {
         let drafts = vec![drafting::body_of(&draft)];
-        let request = PublishRequest { drafts, dry_run: true, allow_personal_data: true };
+        let request =
+            PublishRequest { drafts, dry_run: true, allow_personal_data: true, coming: Vec::new() };
         let Json(mut checked) =
             publish::publish(State(Arc::clone(&app)), JsonBody(request)).await?;
         report = checked.reports.pop();
@@ -165,7 +193,7 @@ async fn sign(
 ) -> Result<PublishReply, Failure> {
     let Some(target) = draft.target else {
         let drafts = vec![drafting::body_of(&draft)];
-        let request = PublishRequest { drafts, dry_run: false, allow_personal_data };
+        let request = PublishRequest { drafts, allow_personal_data, ..PublishRequest::default() };
         let Json(reply) = publish::publish(State(Arc::clone(app)), JsonBody(request)).await?;
         return Ok(reply);
     };

@@ -4,6 +4,7 @@
 //! Spec: docs/OPERATIONS.md, "API".
 
 mod accredit;
+mod attachments;
 mod bundle;
 mod centres;
 mod direct;
@@ -34,6 +35,7 @@ pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 pub use why::NEWER_SCAN_MAX;
 
 pub(crate) use accredit::accredit;
+pub(crate) use attachments::{bring_file, fetch_file, pin_file, read_file};
 pub(crate) use bundle::{export, have, import, missing, plan};
 pub(crate) use centres::{centre, centre_log, centres};
 pub(crate) use direct::{publish, retract};

@@ -4,7 +4,8 @@
 
 use axum::{Json, extract::State};
 use baraza_api::{
-    DialRequest, PeerView, PeersReply, StatusView, SyncReply, SyncRequest, UnlockRequest, Warning,
+    AttachmentCounts, DialRequest, PeerView, PeersReply, StatusView, SyncReply, SyncRequest,
+    UnlockRequest, Warning,
 };
 use baraza_identity::{Log, LogStanding};
 use baraza_protocol::{
@@ -127,6 +128,12 @@ fn status_view(app: &App, status: ServiceStatus) -> Result<StatusView, Failure> 
         centres: counts.centres,
         feeds: counts.feeds,
         ledger_bytes: counts.ledger_bytes,
+        attachments: AttachmentCounts {
+            whole: status.files.whole,
+            bytes: status.files.bytes,
+            wanted: status.files.wanted,
+            wanted_bytes: status.files.wanted_bytes,
+        },
         peers_connected: status.peers_connected,
         peers_known: status.peers_known,
         sessions: status.sessions,
@@ -170,6 +177,13 @@ fn warnings(status: &ServiceStatus, reader: &dyn StoreRead) -> Result<Vec<Warnin
         .key_blocked
         .iter()
         .map(|why| warning(format!("the operator key may not sign: {why}"), BLOCKED_HINT));
+    let no_room = status.files.no_room.then(|| {
+        warning(
+            "attachments are not fetched: the disk is too full".into(),
+            "free some space; baraza unpin frees what is not needed",
+        )
+    });
+    let forks = forks.into_iter().chain(no_room);
     Ok(read_only.chain(blocked).chain(forks).chain(deferred(status)).collect())
 }
 

@@ -3,8 +3,11 @@
 //! Spec: docs/OPERATIONS.md, "Policy" and "API".
 
 use axum::{Json, extract::State};
-use baraza_api::{Explanation, InterestsView, OverrideView, PolicyView, QuotasView};
+use baraza_api::{
+    AttachmentsView, Explanation, InterestsView, OverrideView, PolicyView, QuotasView,
+};
 use baraza_protocol::{
+    attachments::AttachmentRules,
     command::ServiceStatus,
     effective::Effective,
     interests::Interests,
@@ -46,6 +49,7 @@ pub(crate) async fn policy(State(app): Node, params: Params) -> Reply<PolicyView
             declined_feeds,
             quotas: quotas_view(quotas),
             interests: interests_view(&rules.policy.interests),
+            attachments: attachments_view(&rules.policy.attachments),
             errors: errors.into_iter().map(|error| error.message).collect(),
         })
     });
@@ -57,6 +61,14 @@ fn interests_view(interests: &Interests) -> InterestsView {
         kinds: interests.kinds.iter().map(ToString::to_string).collect(),
         goals: interests.goals.iter().collect(),
         regions: interests.regions.iter().map(|code| format!("{code:03}")).collect(),
+    }
+}
+
+fn attachments_view(rules: &AttachmentRules) -> AttachmentsView {
+    AttachmentsView {
+        fetch_bytes: rules.fetch_bytes,
+        types: rules.types.clone(),
+        quota_bytes: rules.quota_bytes,
     }
 }
 

@@ -19,13 +19,13 @@ use baraza_protocol::{
     stream::place_of,
 };
 use baraza_record::{
-    Kind, RecordId,
+    FileHash, Kind, RecordId,
     body::{self, Body, FieldSpec, Problem, Reach, Required, ValueKind},
     language::canonical_language,
 };
 use serde_json::Value;
 
-use super::{Node, Reply};
+use super::{Node, Reply, attachments};
 use crate::{
     failure::Failure,
     input::{Id, JsonBody},
@@ -55,7 +55,8 @@ pub(crate) async fn publish(
     State(app): Node,
     JsonBody(request): JsonBody<PublishRequest>,
 ) -> Reply<PublishReply> {
-    let PublishRequest { drafts, dry_run, allow_personal_data } = request;
+    let PublishRequest { drafts, dry_run, allow_personal_data, coming } = request;
+    let coming = if dry_run { coming } else { Vec::new() };
     match drafts.len() {
         0 => return Err(Failure::bad_request("there is no draft in the request")),
         count if PUBLISH_MAX < count => return Err(Refusal::TooMany { count }.into()),
@@ -66,8 +67,8 @@ pub(crate) async fn publish(
         let (mut reply, mut rows, mut listed) = (PublishReply::default(), Vec::new(), 0);
         for draft in drafts {
             let source = draft.source.clone();
-            let checked =
-                check(app, &mut effective, draft).map_err(|failure| failure.about(&source))?;
+            let checked = check(app, &mut effective, draft, &coming)
+                .map_err(|failure| failure.about(&source))?;
             let warned = !checked.warnings.is_empty() && !allow_personal_data;
             reply.refused |= warned || checked.record.is_none();
             let found = checked.problems.len() + checked.warnings.len();
@@ -191,7 +192,12 @@ pub(super) async fn hand_over(app: &Arc<App>, rows: Vec<Row>) -> Result<Vec<Publ
 }
 
 /// Reads one draft. A failure is about what it revises; anything else is a problem of the row.
-fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<Checked, Failure> {
+fn check(
+    app: &App,
+    effective: &mut Effective<'_>,
+    draft: DraftBody,
+    coming: &[FileHash],
+) -> Result<Checked, Failure> {
     let DraftBody { kind: name, language, revises, audience, mut body, source: _ } = draft;
     let refused = |problem| Checked { record: None, problems: vec![problem], warnings: Vec::new() };
     let Some(kind) = Kind::from_name(&name).filter(|kind| kind.is_content()) else {
@@ -234,7 +240,8 @@ fn check(app: &App, effective: &mut Effective<'_>, draft: DraftBody) -> Result<C
     };
     let licence = defaults.licence.clone().filter(|_| reach == Reach::Public);
     complete(kind, &mut body, &Defaults { licence, ..defaults.clone() });
-    let problems = body::validate_for(kind, &body, reach);
+    let mut problems = body::validate_for(kind, &body, reach);
+    problems.extend(attachments::problems(&*app.reader, &body, coming)?);
     let warnings = body::warnings(kind, &body);
     let record = NewRecord { kind, language, revises, target: None, recipients, body };
     let record = problems.is_empty().then_some(record);

@@ -21,7 +21,7 @@ use baraza_protocol::{
 };
 use serde_json::Value;
 
-use super::{Node, Reply, limit, networks::is_for};
+use super::{Node, Reply, attachments, limit, networks::is_for};
 use crate::{
     failure::Failure,
     filter::{self, SCAN_MAX},
@@ -83,6 +83,7 @@ pub(super) async fn record_view(
             series: view::series(&mut effective, &view)?,
             erasure: view::erasure(reader, &view)?,
             holders: view::holders(reader, &place)?,
+            attachments: attachments::views(reader, &view)?,
             body: view.body.map(Value::Object),
             problems: view::problems(view.problems),
         })

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod attachments;
 mod contract;
 mod copy;
 mod damage;

@@ -2,6 +2,7 @@
 //! is kept, whoever is at fault is blamed, and an honest peer still brings everything.
 
 mod answers;
+mod attachments;
 mod audiences;
 mod cursors;
 mod flood;

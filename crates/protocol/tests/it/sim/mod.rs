@@ -3,6 +3,7 @@
 //! Invariant: everything follows from the seed; the same seed gives the same trace.
 //! Not here: sockets, real time, disks.
 
+mod attachments;
 mod budget;
 mod converge;
 mod erasure;

@@ -64,6 +64,10 @@ pub(crate) struct Sim {
     pub(crate) gossip_loss: u64,
     pub(crate) request_loss: u64,
     pub(crate) busy: u64,
+    /// Nodes that spoil every part of an attachment that they give.
+    pub(crate) liars: BTreeSet<usize>,
+    /// Parts of attachments that each node gave.
+    pub(crate) gave: BTreeMap<usize, usize>,
     /// Whether nodes are told what goes over the wire.
     pub(crate) counting: bool,
     random: Random,
@@ -99,6 +103,8 @@ impl Sim {
             gossip_loss: 0,
             request_loss: 0,
             busy: 0,
+            liars: BTreeSet::new(),
+            gave: BTreeMap::new(),
             counting: false,
             random: Random(seed),
             queue: BTreeMap::new(),
@@ -349,7 +355,7 @@ impl Sim {
             (true, None) => Answer::Busy,
             (false, None) => answer::answer(&reader, &ours, &asking, &asked).unwrap(),
         };
-        let answer = answer.encode();
+        let answer = self.spoil(to, answer).encode();
         self.carry(from, to, bytes.len() + answer.len());
         self.nodes[from].told.extend_from_slice(&answer);
         assert!(answer.len() <= ANSWER_BYTES_MAX, "{} bytes to {asked:?}", answer.len());
@@ -361,6 +367,16 @@ impl Sim {
             true => self.notify(from, TIMEOUT_MS, failed),
             false => self.notify(from, delay, NetEvent::Response { peer, request, bytes: answer }),
         }
+    }
+
+    fn spoil(&mut self, node: usize, mut answer: Answer) -> Answer {
+        if let Answer::Attachment(Some(part)) = &mut answer {
+            *self.gave.entry(node).or_default() += 1;
+            if self.liars.contains(&node) {
+                part.data[0] ^= 1;
+            }
+        }
+        answer
     }
 
     /// Tells both ends what went over the wire.
