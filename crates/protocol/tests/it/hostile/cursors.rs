@@ -178,22 +178,15 @@ fn answers_to_comparisons_that_lie() {
     assert!(requests < 200, "{requests} requests");
 }
 
-#[test]
-fn tries_that_lead_nowhere() {
-    let big = |honest: Answer| match honest {
-        Answer::Differs(mut differs) => {
-            // Larger than what a page would show, and not four times what is here.
-            differs.logs.total = 65;
-            Answer::Differs(differs)
-        }
-        honest => honest,
-    };
+/// Answers to questions for branches, and whose fault they are.
+type Bend = Box<dyn Fn(&[Vec<u8>]) -> Vec<Below>>;
+
+fn false_tries() -> [(&'static str, super::Fault, Bend); 6] {
     let branch = |prefix: &[u8], digits: &[u8]| {
         let deeper = [prefix, digits].concat();
         Below::Branches(vec![(deeper, [7; 32])])
     };
-    type Bend = Box<dyn Fn(&[Vec<u8>]) -> Vec<Below>>;
-    let cases: [(&str, super::Fault, Bend); 6] = [
+    [
         ("no answers", Theirs, Box::new(|_| Vec::new())),
         (
             "the same again",
@@ -242,8 +235,20 @@ fn tries_that_lead_nowhere() {
                     .collect()
             }),
         ),
-    ];
-    for (name, fault, bend) in cases {
+    ]
+}
+
+#[test]
+fn tries_that_lead_nowhere() {
+    let big = |honest: Answer| match honest {
+        Answer::Differs(mut differs) => {
+            // Larger than what a page would show, and not four times what is here.
+            differs.logs.total = 65;
+            Answer::Differs(differs)
+        }
+        honest => honest,
+    };
+    for (name, fault, bend) in false_tries() {
         let mut steps = 0;
         let mut script = |request: &Request, honest: Answer| match request {
             Request::Descend(_, asked) => {
