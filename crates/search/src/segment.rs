@@ -129,12 +129,11 @@ fn class(c: char) -> Option<Class> {
         | '\u{201A}'
         | '\u{201C}'..='\u{201E}'
         | '•' => Some(Class::Other),
-        // Latin, Cyrillic, and the Ethiopic syllables.
+        // Latin and Cyrillic.
         'À'..='\u{24F}'
         | '\u{1E00}'..='\u{1EFF}'
         | '\u{400}'..='\u{481}'
-        | '\u{48A}'..='\u{52F}'
-        | '\u{1200}'..='\u{1248}' => Some(Class::Letter),
+        | '\u{48A}'..='\u{52F}' => Some(Class::Letter),
         _ => None,
     }
 }
