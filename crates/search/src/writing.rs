@@ -93,6 +93,8 @@ impl Writing {
         match self.writer.take() {
             Some(writer) => Ok(writer),
             None => {
+                // What the last writer did before it failed is looked at again, too.
+                live.reader.reload()?;
                 self.staged.clear();
                 new_writer(live)
             }
