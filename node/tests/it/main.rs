@@ -16,7 +16,14 @@ mod erasure;
 mod exchange;
 mod gate;
 mod harness;
+#[path = "../lab/mod.rs"]
+#[allow(dead_code, reason = "benches/lab.rs uses the rest")]
+mod lab;
+mod links;
 mod networks;
 mod outsider;
 mod policy;
 mod staff;
+#[path = "../../benches/support/mod.rs"]
+#[allow(dead_code, reason = "the benchmarks use the rest")]
+mod support;
