@@ -21,7 +21,7 @@ pub fn run(records: u64) {
     let (mut client, mut server) = (NegentropyStorageVector::new(), NegentropyStorageVector::new());
     for number in 0..records + 10 {
         // The new ones are the latest: the best case for comparing by time.
-        let (time, id) = (1_700_000_000 + number, Id::new(id()));
+        let (time, id) = (1_700_000_000 + number, Id::from_byte_array(id()));
         server.insert(time, id).expect("it takes it");
         if number < records {
             client.insert(time, id).expect("it takes it");

@@ -56,6 +56,7 @@ pub(crate) fn join(home: &Home, options: JoinOptions) -> Result<JoinReport, Erro
         },
         bootstrap: options.bootstrap,
         mdns: options.mdns,
+        reach: Default::default(),
     };
     let (centre, staff) = (options.centre, Staff::default());
     let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };

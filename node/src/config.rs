@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     home::{self, Home},
+    reach::Reach,
     staff::Staff,
 };
 
@@ -63,11 +64,15 @@ pub(crate) struct Network {
     pub(crate) bootstrap: Vec<String>,
     /// Whether to find and be found by nodes on the local network.
     pub(crate) mdns: bool,
+    /// How else, and for whom this node does something.
+    #[serde(skip_serializing_if = "Reach::is_default")]
+    pub(crate) reach: Reach,
 }
 
 impl Default for Network {
     fn default() -> Self {
         Self {
+            reach: Reach::default(),
             listen: vec!["/ip4/0.0.0.0/tcp/4640".into(), "/ip4/0.0.0.0/udp/4640/quic-v1".into()],
             bootstrap: Vec::new(),
             mdns: false,

@@ -22,7 +22,7 @@ use crate::{
     home::Home,
     init,
     node::{self, Node, Purpose},
-    sockets,
+    reach, sockets,
 };
 
 /// Time for the listeners to report their addresses before the ready line goes without.
@@ -123,11 +123,8 @@ fn network(
     let mut config = Config::new(init::node_seed(home)?, Answer::Busy.encode());
     config.listen = listen_addresses(settings, options);
     config.mdns = settings.network.mdns && !options.no_mdns;
-    node::inside(runtime.handle(), || Network::new(config)).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-        ErrorBody::new(ErrorCode::Invalid, format!("{error}{}", cause.unwrap_or_default()))
-            .with_hint("choose another address: baraza start --listen /ip4/0.0.0.0/tcp/4640")
-    })
+    settings.network.reach.apply(&mut config)?;
+    node::inside(runtime.handle(), || Network::new(config)).map_err(|error| reach::refusal(&error))
 }
 
 fn listen_addresses(settings: &Settings, options: &StartOptions) -> Vec<String> {

@@ -77,6 +77,7 @@ pub(crate) fn init(home: &Home, options: InitOptions) -> Result<InitReport, Erro
         },
         bootstrap: options.bootstrap,
         mdns: options.mdns,
+        reach: Default::default(),
     };
     let staff = Staff::default();
     let settings = Settings { version: HOME_VERSION, centre, defaults, network, staff };

@@ -23,6 +23,7 @@ mod interests;
 mod keys;
 mod networks;
 mod node;
+mod reach;
 mod recovery;
 mod restore;
 mod rules;
@@ -33,6 +34,11 @@ mod staff_log;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
+
+/// The system's own allocator keeps what threads that have ended left behind, and the index
+/// starts a thread for every commit (docs/decisions/0018-words-come-cut.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("BARAZA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));

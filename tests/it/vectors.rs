@@ -93,7 +93,7 @@ fn by_our_function(context: &str, parts: &[Vec<u8>]) -> [u8; 32] {
         }
         "baraza 1 identity event id" => hash::event_id(&parts[0]).0,
         "baraza 1 next key" => hash::key_digest(&PublicKey(array(0))).0,
-        "baraza 1 shelf" => baraza_reconcile::Shelf::default().root(),
+        "baraza 1 shelf branch" => baraza_reconcile::Shelf::default().root(),
         "baraza 1 set digest" => set_digest(array(0), array(1)),
         other => panic!("no function for {other}"),
     }

@@ -4,6 +4,7 @@
 //! Not here: routes (`baraza-server`), sockets (`node`).
 //! Spec: docs/OPERATIONS.md, "API".
 
+mod bundle;
 mod drafts;
 mod error;
 mod identity;
@@ -14,6 +15,7 @@ mod transport;
 mod trust;
 mod views;
 
+pub use bundle::{Lacking, PlanReply};
 pub use drafts::{
     DRAFT_TITLE_CHARS_MAX, DraftState, DraftSummary, DraftView, DraftsReply, EditRequest,
     ImportRequest, ReleaseRequest, RetractionDraft, SubmitReply,

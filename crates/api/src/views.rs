@@ -141,13 +141,17 @@ pub struct Imported {
     pub duplicates: u64,
     /// Records kept whose signer's authority is not known.
     pub held: u64,
+    /// Records that are not kept for now: of unknown authority beyond a limit, or behind the
+    /// end of their feed.
+    #[serde(default)]
+    pub deferred: u64,
     /// Missing bodies that came.
     pub bodies: u64,
     /// New identity events.
     pub identities: u64,
     /// Refused as not authentic.
     pub rejected: u64,
-    /// Records that do not connect to what is held.
+    /// Records and identity events that do not connect to what is held.
     pub gaps: u64,
     /// Records that the policy of this node declines.
     #[serde(default)]

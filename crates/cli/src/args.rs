@@ -5,6 +5,7 @@
 //! Spec: docs/ARCHITECTURE.md, "Command line".
 
 mod backup;
+mod bundle;
 mod ceremony;
 mod network;
 mod staff;
@@ -16,6 +17,7 @@ use baraza_record::Kind;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 
 pub(crate) use backup::{Backup, Restore};
+pub(crate) use bundle::{Bundle, PART_BYTES_DEFAULT, PART_BYTES_MIN};
 pub(crate) use ceremony::{
     Assemble, KeyNumbers, NextKeys, Operator, OperatorAdd, OperatorEnd, Recover, Resume, RootKeys,
     Rotate, Sign,
@@ -419,27 +421,9 @@ pub(crate) struct Sync {
     pub(crate) peer: Option<String>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bundle {
-    /// Write records to a file: all public ones, or what somebody is entitled to
-    Create {
-        /// File to write
-        file: PathBuf,
-        /// For whom: a centre's id, or network:NAME; absent: for everybody
-        #[arg(long = "for", value_name = "WHOM")]
-        whom: Option<String>,
-    },
-    /// Take the records of files
-    Import {
-        /// Files to read
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Bundles, or single records
+    /// Bundles, have-files, backups, or single records
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }

@@ -75,6 +75,14 @@ impl Failure {
         self.with(|told| told.details = serde_json::to_value(details).ok())
     }
 
+    /// Returns what is told of it.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Closed => String::new(),
+            Self::Error(told) => told.body.message.clone(),
+        }
+    }
+
     /// Returns what kind of failure it is, if it is one.
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {

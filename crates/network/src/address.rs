@@ -1,7 +1,7 @@
 //! Addresses: what people type, what peers claim, what can be dialled.
 //!
-//! Invariant: an address that passes here is a host with TCP or QUIC and nothing else,
-//! so no peer can make us dial in a way we did not mean to. An address of a private or
+//! Invariant: an address that passes here is a host with TCP, WebSocket or QUIC, or a circuit
+//! through one, and nothing else, so no peer can make us dial in a way we did not mean to. An address of a private or
 //! loopback network is believed only from a peer of that network: otherwise a stranger
 //! could let us knock at the doors of our own house.
 //! Not here: dialling (`effects`), who is worth a dial (`node`).
@@ -55,11 +55,16 @@ pub enum AddressError {
     },
 }
 
+/// What stands in an address between a relay and whoever is reached through it.
+const CIRCUIT: &str = "/p2p-circuit";
+
 const DIAL_EXAMPLE: &str = "/ip4/192.0.2.7/tcp/4001 or /dns4/node.example.org/udp/4001/quic-v1";
+const RELAY_EXAMPLE: &str = "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...";
 const LISTEN_EXAMPLE: &str = "/ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1";
 
-/// Reads an address to dial: `/ip4`, `/ip6`, `/dns4`, `/dns6` or `/dns`, then `/tcp/PORT`
-/// or `/udp/PORT/quic-v1`, then perhaps `/p2p/ID`.
+/// Reads an address to dial: `/ip4`, `/ip6`, `/dns4`, `/dns6` or `/dns`, then `/tcp/PORT`,
+/// perhaps with `/ws` or `/wss`, or `/udp/PORT/quic-v1`, then perhaps `/p2p/RELAY/p2p-circuit`,
+/// then perhaps `/p2p/ID`.
 ///
 /// Returns it without the id, and the peer with that id.
 ///
@@ -107,10 +112,38 @@ pub(crate) fn parse_listen(text: &str) -> Result<Multiaddr, AddressError> {
         return Err(unusable("the id of a node does not belong in an address to listen on".into()));
     }
     let endpoint = Endpoint::of(&address).map_err(unusable)?;
+    if endpoint.relay.is_some() {
+        return Err(unusable("circuits of a relay are accepted if `relays` names it".into()));
+    }
+    if endpoint.secured {
+        return Err(unusable("this node has no certificate: use /ws behind a web server".into()));
+    }
     match endpoint.host {
         Some(_) => Ok(address),
         None => Err(unusable("a node listens on an IP address, not on a name".into())),
     }
+}
+
+/// Reads the address of a relay: like one to dial, with the id of the relay at its end.
+pub(crate) fn parse_relay(text: &str) -> Result<(Multiaddr, Peer), AddressError> {
+    let (address, peer) = parse_dial(text)?;
+    let unusable = |reason: &str| AddressError::Unusable {
+        text: text.into(),
+        reason: reason.into(),
+        example: RELAY_EXAMPLE,
+    };
+    if relay_of(&address).is_some() {
+        return Err(unusable("a relay is not reached through another one"));
+    }
+    let peer = peer.ok_or_else(|| unusable("the id of the relay is missing at its end"))?;
+    Ok((address, peer))
+}
+
+/// Returns the address of the relay in the address of a circuit, and the relay's id.
+pub(crate) fn relay_of(address: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
+    let relay = Endpoint::of(address).ok()?.relay?;
+    let hops = |part: &Protocol<'_>| !matches!(part, Protocol::P2p(_) | Protocol::P2pCircuit);
+    Some((address.iter().take_while(hops).collect(), relay))
 }
 
 /// Returns the address without `/p2p/ID` at its end.
@@ -139,13 +172,18 @@ pub(crate) fn scope(address: &Multiaddr) -> Scope {
     Endpoint::of(address).map_or(Scope::Nowhere, |endpoint| endpoint.scope())
 }
 
-/// Returns those of a peer's `claimed` addresses that are worth keeping if the peer is
-/// as near as `near`: at most [`FOUND_ADDRESSES_MAX`], each once, without the peer id.
-pub(crate) fn dialable(claimed: impl IntoIterator<Item = Multiaddr>, near: Scope) -> Vec<String> {
+/// Returns those of a peer's `claimed` addresses that are worth keeping if whoever knows of
+/// each is as `near` as it says: at most [`FOUND_ADDRESSES_MAX`], each once, without the
+/// peer id.
+pub(crate) fn dialable(
+    claimed: impl IntoIterator<Item = Multiaddr>,
+    near: impl Fn(&Multiaddr) -> Scope,
+) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for address in claimed.into_iter().map(without_peer) {
         let text = address.to_string();
         let fits = text.len() <= ADDRESS_BYTES_MAX && !addresses.contains(&text);
+        let near = near(&address);
         let usable = Endpoint::of(&address).is_ok_and(|e| e.port != 0 && near <= e.scope());
         if fits && usable && near != Scope::Nowhere {
             addresses.push(text);
@@ -157,10 +195,14 @@ pub(crate) fn dialable(claimed: impl IntoIterator<Item = Multiaddr>, near: Scope
     addresses
 }
 
-/// What is in an address: a host (`None`: a name) and a port of TCP or QUIC.
+/// What is in an address: a host (`None`: a name), a port, and how it is reached.
 struct Endpoint {
     host: Option<IpAddr>,
     port: u16,
+    /// Whether TLS of the web is below, which this node cannot serve.
+    secured: bool,
+    /// The relay through which the circuit goes; its address is the rest.
+    relay: Option<PeerId>,
 }
 
 impl Endpoint {
@@ -168,9 +210,9 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// In words, why it is not a host with TCP or QUIC.
+    /// In words, why it is none that this node can use.
     fn of(address: &Multiaddr) -> Result<Self, String> {
-        let mut parts = address.iter();
+        let mut parts = address.iter().peekable();
         let host = match parts.next() {
             Some(Protocol::Ip4(ip)) => Some(IpAddr::V4(ip)),
             Some(Protocol::Ip6(ip)) => Some(IpAddr::V6(ip)),
@@ -180,22 +222,39 @@ impl Endpoint {
             }
             None => return Err("it is empty".into()),
         };
-        let port = match (parts.next(), parts.next()) {
-            (Some(Protocol::Tcp(port)), None)
-            | (Some(Protocol::Udp(port)), Some(Protocol::QuicV1)) => port,
-            (Some(Protocol::Udp(_)), _) => {
-                return Err("/udp/PORT must be followed by /quic-v1".into());
+        let mut secured = false;
+        let port = match parts.next() {
+            Some(Protocol::Udp(port)) => match parts.next() {
+                Some(Protocol::QuicV1) => port,
+                _ => return Err("/udp/PORT must be followed by /quic-v1".into()),
+            },
+            Some(Protocol::Tcp(port)) => {
+                secured = parts.next_if_eq(&Protocol::Tls).is_some();
+                match parts.peek() {
+                    Some(Protocol::Wss(path)) if path == "/" && !secured => {
+                        secured = true;
+                        parts.next();
+                    }
+                    Some(Protocol::Ws(path)) if path == "/" => {
+                        parts.next();
+                    }
+                    _ if secured => return Err("/tls must be followed by /ws".into()),
+                    _ => (),
+                }
+                port
             }
-            (Some(Protocol::Tcp(_)), Some(other)) => {
-                return Err(format!("/{} is not supported", other.tag()));
-            }
-            (Some(other), _) => return Err(format!("/{} is not supported", other.tag())),
-            (None, _) => return Err("/tcp/PORT or /udp/PORT/quic-v1 is missing".into()),
+            Some(other) => return Err(format!("/{} is not supported", other.tag())),
+            None => return Err("/tcp/PORT or /udp/PORT/quic-v1 is missing".into()),
         };
-        match parts.next() {
-            None => Ok(Self { host, port }),
-            Some(other) => Err(format!("/{} is not supported", other.tag())),
-        }
+        let relay = match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => None,
+            (Some(Protocol::P2p(relay)), Some(Protocol::P2pCircuit), None) => Some(relay),
+            (Some(Protocol::P2pCircuit), ..) => {
+                return Err("the id of the relay must stand before /p2p-circuit".into());
+            }
+            (Some(other), ..) => return Err(format!("/{} is not supported", other.tag())),
+        };
+        Ok(Self { host, port, secured, relay })
     }
 
     fn scope(&self) -> Scope {
@@ -239,11 +298,23 @@ fn parse(text: &str) -> Result<(Multiaddr, Option<PeerId>), AddressError> {
     if ADDRESS_BYTES_MAX < text.len() {
         return Err(AddressError::TooLong { bytes: text.len() });
     }
-    let (host, id) = match text.split_once("/p2p/") {
-        None => (text, None),
-        Some((host, id)) => {
-            let parsed = id.parse().map_err(|_| AddressError::BadPeerId { id: id.into() })?;
-            (host, Some(parsed))
+    let read =
+        |id: &str| id.parse::<PeerId>().map_err(|_| AddressError::BadPeerId { id: id.into() });
+    let (relay, rest) = match text.split_once(CIRCUIT) {
+        Some((relay, rest)) => (Some(relay), rest),
+        None => (None, text),
+    };
+    let (host, id) = match rest.split_once("/p2p/") {
+        None => (rest, None),
+        Some((host, id)) => (host, Some(read(id)?)),
+    };
+    let host = match relay {
+        None => host.to_owned(),
+        Some(relay) => {
+            if let Some((_, id)) = relay.split_once("/p2p/") {
+                read(id)?;
+            }
+            format!("{relay}{CIRCUIT}{host}")
         }
     };
     match host.parse::<Multiaddr>() {
@@ -269,91 +340,4 @@ fn meant(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
-
-    #[test]
-    fn addresses_are_split_into_host_and_peer() {
-        for address in [
-            "/ip4/192.0.2.7/tcp/4001",
-            "/ip6/2001:db8::7/tcp/4001",
-            "/ip4/192.0.2.7/udp/4001/quic-v1",
-            "/dns/node.example.org/tcp/4001",
-            "/dns4/node.example.org/tcp/4001",
-            "/dns6/node.example.org/udp/4001/quic-v1",
-        ] {
-            assert_eq!(parse_address(address), Ok((address.into(), None)));
-            let (host, peer) = parse_address(&format!("{address}/p2p/{ID}")).unwrap();
-            assert_eq!((host.as_str(), peer::peer_id_text(&peer.unwrap()).as_str()), (address, ID));
-        }
-    }
-
-    #[test]
-    fn an_error_says_what_is_wrong_and_shows_how_to_write_it() {
-        check("192.0.2.7:4001", "write it like /ip4/192.0.2.7/tcp/4001");
-        check("[2001:db8::7]:4001", "write it like /ip6/2001:db8::7/tcp/4001");
-        check("node.example.org:4001", "write it like /dns/node.example.org/tcp/4001");
-        check("hello", "write it like /ip4/192.0.2.7/tcp/4001 or /dns4/");
-        check("", "empty");
-        check("/ip4/192.0.2.300/tcp/4001", "invalid IPv4 address syntax");
-        check("/ip4/192.0.2.7/tcp/40010000", "number too large");
-        check("/ip4/192.0.2.7", "/tcp/PORT or /udp/PORT/quic-v1 is missing");
-        check("/ip4/192.0.2.7/udp/4001", "must be followed by /quic-v1");
-        check("/ip4/192.0.2.7/tcp/4001/ws", "/ws is not supported");
-        check("/ip4/192.0.2.7/tcp/4001/p2p-circuit", "/p2p-circuit is not supported");
-        check("/tcp/4001", "must start with a host, not with /tcp");
-        check("/ip4/192.0.2.7/tcp/0", "port 0 cannot be dialled");
-        check("/ip4/0.0.0.0/tcp/4001", "no node has this IP address");
-        check("/ip4/192.0.2.7/tcp/4001/p2p/alice", "`alice` is not the id of a node");
-        check(
-            "/ip4/192.0.2.7/tcp/4001/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
-            "is not the id of a node: it starts with 12D3KooW",
-        );
-        check(&"/ip4/192.0.2.7".repeat(40), "has 560 bytes, the limit is 400");
-
-        #[track_caller]
-        fn check(text: &str, part: &str) {
-            let error = parse_address(text).unwrap_err().to_string();
-            assert!(error.contains(part), "`{error}` does not say `{part}`");
-        }
-    }
-
-    #[test]
-    fn a_node_listens_on_an_ip_address() {
-        parse_listen("/ip4/0.0.0.0/tcp/0").unwrap();
-        parse_listen("/ip6/::/udp/0/quic-v1").unwrap();
-        let error = parse_listen("/dns/node.example.org/tcp/4001").unwrap_err().to_string();
-        assert!(
-            error.contains("not on a name") && error.contains("/ip4/0.0.0.0/tcp/4001"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_peer_is_believed_about_its_own_circle_and_wider_ones() {
-        let claimed = [
-            "/ip4/127.0.0.1/tcp/4001",
-            "/ip4/10.0.0.7/tcp/4001",
-            "/ip4/192.0.2.7/tcp/4001",
-            "/ip4/192.0.2.7/tcp/4001/ws",
-            "/ip4/192.0.2.7/tcp/0",
-            "/ip4/0.0.0.0/tcp/4001",
-            "/ip6/::ffff:10.0.0.8/tcp/4001",
-            "/ip6/fe80::7/tcp/4001",
-        ];
-        let seen = |near: Scope| dialable(claimed.iter().map(|text| text.parse().unwrap()), near);
-
-        assert_eq!(seen(Scope::World), [claimed[2]]);
-        assert_eq!(seen(Scope::Site), [claimed[1], claimed[2], "/ip6/::ffff:10.0.0.8/tcp/4001"]);
-        assert_eq!(seen(Scope::Machine).len(), 4);
-        assert_eq!(seen(Scope::Nowhere), [""; 0]);
-
-        let many =
-            (1..100).map(|port| format!("/ip4/192.0.2.7/tcp/{port}/p2p/{ID}").parse().unwrap());
-        let kept = dialable(many, Scope::World);
-        assert_eq!(kept.len(), FOUND_ADDRESSES_MAX);
-        assert_eq!(kept[0], "/ip4/192.0.2.7/tcp/1");
-    }
-}
+mod tests;

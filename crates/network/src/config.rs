@@ -39,14 +39,20 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for a QUIC handshake.
 pub(crate) const QUIC_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Silence after which QUIC takes the peer for lost, in milliseconds.
-pub(crate) const QUIC_IDLE_TIMEOUT_MS: u32 = 60_000;
+/// Silence beyond the time between pings after which QUIC takes the peer for lost.
+pub(crate) const QUIC_IDLE_MARGIN: Duration = Duration::from_secs(90);
 
 /// Time after which a connection nobody uses is closed.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Time between pings.
-pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// Time between pings, unless the configuration says another one. Routers of homes and
+/// carriers forget a silent TCP connection after minutes, a UDP one after half a minute or more.
+pub const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Shortest and longest time between pings that can be configured. A carrier's NAT keeps an
+/// idle TCP connection for two hours if it keeps to RFC 5382, and for minutes if not.
+pub const PING_EVERY_RANGE: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(1_800));
 
 /// Time for a pong; long, because a batch may be queued before it.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(60);
@@ -71,6 +77,18 @@ pub(crate) const QUIC_STREAM_WINDOW_BYTES: u32 = 512 * 1_024;
 /// Most unread bytes of one QUIC connection (4 MiB).
 pub(crate) const QUIC_CONNECTION_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
 
+/// Largest WebSocket frame that is taken (128 KiB): noise writes 64 KiB at once.
+pub(crate) const WEBSOCKET_FRAME_BYTES_MAX: usize = 128 * 1_024;
+
+/// Time between two looks at what is due: counts of traffic, reservations, look-ups.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+/// Most relays at which a slot is reserved.
+pub const RELAYS_MAX: usize = 4;
+
+/// Most own addresses that can be announced.
+pub const ANNOUNCE_MAX: usize = 8;
+
 /// What the swarm needs to know.
 pub struct Config {
     /// Seed of the node key, overwritten when dropped. Not an operator's key.
@@ -79,6 +97,26 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Whether to look for nodes on the local network, and be found there.
     pub mdns: bool,
+    /// Time between pings, within [`PING_EVERY_RANGE`].
+    pub ping_every: Duration,
+    /// Relays at which to be reached, with their ids: at most [`RELAYS_MAX`].
+    pub relays: Vec<String>,
+    /// Whether the addresses that it listens on can be dialled from everywhere.
+    pub public: bool,
+    /// Further addresses at which it can be dialled from everywhere, at most [`ANNOUNCE_MAX`].
+    pub announce: Vec<String>,
+    /// Whether to pass on what peers say that cannot dial each other. Needs `public` or
+    /// `announce`.
+    pub relay_server: bool,
+    /// Whether to look for peers in the phone book, and to keep a part of it if public.
+    pub dht: bool,
+    /// Whether to ask peers that offer it if we can be dialled.
+    pub autonat: bool,
+    /// Whether to dial peers that ask if they can be dialled. Needs `public` or `announce`.
+    pub autonat_server: bool,
+    /// Whether to ask the router of the local network for a way in.
+    #[cfg(feature = "upnp")]
+    pub upnp: bool,
     /// Answer to a request that cannot be taken now.
     pub busy_answer: Vec<u8>,
     /// How many connections.
@@ -86,12 +124,23 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns a configuration that listens nowhere and stays off the local network.
+    /// Returns a configuration that listens nowhere, stays off the local network and does
+    /// nothing for others.
     pub fn new(secret_seed: Zeroizing<[u8; 32]>, busy_answer: Vec<u8>) -> Self {
         Self {
             secret_seed,
             listen: Vec::new(),
             mdns: false,
+            ping_every: PING_EVERY,
+            relays: Vec::new(),
+            public: false,
+            announce: Vec::new(),
+            relay_server: false,
+            dht: false,
+            autonat: false,
+            autonat_server: false,
+            #[cfg(feature = "upnp")]
+            upnp: false,
             busy_answer,
             limits: Limits::default(),
         }

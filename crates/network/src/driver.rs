@@ -5,25 +5,34 @@
 //! Not here: what an effect does (`effects`), what an event means (`events`).
 //! Spec: docs/PROTOCOL.md, section 7.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, sync::Arc};
 
 use baraza_protocol::net::{NetEffect, NetEvent, Peer};
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, TransportError, gossipsub::MessageAcceptance, identity::Keypair,
-    swarm,
+    PeerId, Swarm, TransportError, gossipsub::MessageAcceptance, identity::Keypair, relay, swarm,
 };
-use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::{
+    sync::mpsc::{Receiver, Sender},
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     address::{self, AddressError},
     behaviour::Behaviour,
-    config::{self, Config},
+    config::{self, Config, PING_EVERY_RANGE},
+    guard::Guard,
+    meter::Meters,
     outbox::Outbox,
     peer,
+    peers::Connection,
     pending::Pending,
-    transport,
+    phonebook::Lookups,
+    rate::Limiter,
+    relays::Relay,
+    salvage::{self, Salvaged},
+    transport::{self, Shared},
 };
 
 /// Why the network does not start.
@@ -41,6 +50,29 @@ pub enum NetworkError {
         /// What the system says.
         reason: String,
     },
+    /// The address of a relay is not one.
+    #[error("cannot use the relay: {0}")]
+    Relay(AddressError),
+    /// Too many relays.
+    #[error("{count} relays are named, the limit is {}", config::RELAYS_MAX)]
+    Relays {
+        /// How many.
+        count: usize,
+    },
+    /// An address to announce is not one.
+    #[error("cannot announce: {0}")]
+    Announce(AddressError),
+    /// Too many addresses to announce.
+    #[error("{count} addresses are to be announced, the limit is {}", config::ANNOUNCE_MAX)]
+    Announced {
+        /// How many.
+        count: usize,
+    },
+    /// Somebody is to be served by a node that nobody can dial.
+    #[error(
+        "a relay, or a node that tests whether others can be dialled, needs `public = true` or an address in `announce`"
+    )]
+    NotPublic,
     /// The local network cannot be listened to.
     #[error("cannot look for nodes on the local network")]
     Mdns(#[source] io::Error),
@@ -55,6 +87,10 @@ pub enum NetworkError {
 /// The network, ready to run.
 pub struct Network {
     swarm: Swarm<Behaviour>,
+    shared: Shared,
+    salvaged: Receiver<Salvaged>,
+    relays: Vec<Relay>,
+    public: bool,
     busy_answer: Vec<u8>,
 }
 
@@ -64,13 +100,19 @@ impl Network {
     /// # Errors
     ///
     /// [`NetworkError`] names the address and what is wrong with it.
-    pub fn new(config: Config) -> Result<Self, NetworkError> {
+    pub fn new(mut config: Config) -> Result<Self, NetworkError> {
+        let (least, most) = PING_EVERY_RANGE;
+        config.ping_every = config.ping_every.clamp(least, most);
         let mut seed = *config.secret_seed;
         // Overwrites `seed`.
         let keypair = Keypair::ed25519_from_bytes(&mut seed).expect("any 32 bytes are a seed");
-        let behaviour = Behaviour::new(&keypair, &config)?;
+        let (salvage, salvaged) = salvage::channel();
+        let (circuits, relayed) = relay::client::new(keypair.public().to_peer_id());
+        let behaviour = Behaviour::new(&keypair, &config, salvage, relayed)?;
+        let shared = Shared::default();
+        let relays = relays(&config)?;
         let mut swarm = Swarm::new(
-            transport::build(&keypair)
+            transport::build(&keypair, &shared, config.ping_every, circuits)
                 .map_err(|error| NetworkError::Key(io::Error::other(error)))?,
             behaviour,
             keypair.public().to_peer_id(),
@@ -85,7 +127,12 @@ impl Network {
                 reason: listen_reason(error),
             })?;
         }
-        Ok(Self { swarm, busy_answer: config.busy_answer })
+        for text in &config.announce {
+            let (address, _) = address::parse_dial(text).map_err(NetworkError::Announce)?;
+            swarm.add_external_address(address);
+        }
+        let (public, busy_answer) = (config.public, config.busy_answer);
+        Ok(Self { swarm, shared, salvaged, relays, public, busy_answer })
     }
 
     /// Returns the key by which peers know this node.
@@ -109,7 +156,16 @@ impl Network {
             busy_answer: self.busy_answer,
             peers: HashMap::new(),
             pending: Pending::default(),
+            meters: self.shared.meters,
+            limiter: self.shared.limiter,
+            guard: self.shared.guard,
+            relays: self.relays,
+            lookups: Lookups::default(),
+            public: self.public,
         };
+        let mut salvaged = self.salvaged;
+        let mut tick = tokio::time::interval(config::TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -121,21 +177,13 @@ impl Network {
                     let Some(effect) = effect else { break };
                     driver.apply(effect);
                 }
+                Some(broken) = salvaged.recv() => driver.salvaged(broken),
+                now = tick.tick() => driver.look_what_is_due(now),
                 event = driver.swarm.select_next_some() => driver.take(event),
             }
         }
         driver.say_goodbye().await;
     }
-}
-
-/// A connected peer.
-pub(crate) struct Connection {
-    /// Its key.
-    pub(crate) peer: Peer,
-    /// Its address, as seen at the first connection.
-    pub(crate) address: Multiaddr,
-    /// Whether we called.
-    pub(crate) outbound: bool,
 }
 
 /// The swarm and what is known about its peers.
@@ -145,6 +193,13 @@ pub(crate) struct Driver {
     /// By the id of a peer, from its first connection to its last.
     pub(crate) peers: HashMap<PeerId, Connection>,
     pub(crate) busy_answer: Vec<u8>,
+    pub(crate) meters: Meters,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) relays: Vec<Relay>,
+    pub(crate) lookups: Lookups,
+    /// Whether the addresses listened on can be dialled from everywhere.
+    pub(crate) public: bool,
     outbox: Outbox,
 }
 
@@ -161,8 +216,33 @@ impl Driver {
                 tracing::debug!(ticket, "consumer is busy: request declined");
                 self.respond(ticket, self.busy_answer.clone());
             }
+            Err(NetEvent::Traffic { peer, received, sent }) => {
+                self.meters.put_back(peer::peer_id(&peer), received, sent);
+            }
             Err(NetEvent::Found { .. }) => tracing::debug!("consumer is busy: address dropped"),
             Err(_) => tracing::warn!("consumer reads nothing: event dropped"),
+        }
+    }
+
+    /// Does what is due from time to time.
+    fn look_what_is_due(&mut self, now: Instant) {
+        for (id, received, sent) in self.meters.take_all() {
+            self.tell_bytes(&id, received, sent);
+        }
+        self.keep_slots(now);
+        self.tidy_connections(now);
+        self.look_around(now);
+    }
+
+    /// Tells what has gone over the wire with a peer and was not told yet.
+    pub(crate) fn tell_traffic(&mut self, id: &PeerId) {
+        let (received, sent) = self.meters.take(id);
+        self.tell_bytes(id, received, sent);
+    }
+
+    fn tell_bytes(&mut self, id: &PeerId, received: u64, sent: u64) {
+        if let Some(peer) = peer::peer_key(id).filter(|_| 0 < received + sent) {
+            self.tell(NetEvent::Traffic { peer, received, sent });
         }
     }
 
@@ -181,6 +261,24 @@ impl Driver {
         // A peer that does not take the goodbye notices by itself.
         let _ = tokio::time::timeout(config::GOODBYE_TIMEOUT, closed).await;
     }
+}
+
+fn relays(config: &Config) -> Result<Vec<Relay>, NetworkError> {
+    if config::RELAYS_MAX < config.relays.len() {
+        return Err(NetworkError::Relays { count: config.relays.len() });
+    }
+    if config::ANNOUNCE_MAX < config.announce.len() {
+        return Err(NetworkError::Announced { count: config.announce.len() });
+    }
+    let serves = config.relay_server || config.autonat_server;
+    if serves && !config.public && config.announce.is_empty() {
+        return Err(NetworkError::NotPublic);
+    }
+    let relay = |text: &String| {
+        let (address, peer) = address::parse_relay(text).map_err(NetworkError::Relay)?;
+        Ok(Relay::new(address, peer::peer_id(&peer)))
+    };
+    config.relays.iter().map(relay).collect()
 }
 
 fn listen_reason(error: TransportError<io::Error>) -> String {

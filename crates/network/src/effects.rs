@@ -20,6 +20,7 @@ use libp2p::{
 
 use crate::{
     address,
+    codec::Asked,
     config::DIAL_ADDRESSES_MAX,
     driver::Driver,
     gossip::TOPIC,
@@ -40,7 +41,7 @@ impl Driver {
             NetEffect::Request { peer, request, bytes } => self.request(peer, request, bytes),
             NetEffect::Respond { ticket, bytes } => self.respond(ticket, bytes),
             NetEffect::Publish { bytes } => self.publish(bytes),
-            NetEffect::Rate { .. } => (),
+            NetEffect::Rate { kbit_s } => self.limiter.set(kbit_s),
             NetEffect::Verdict { token, verdict } => self.verdict(
                 token,
                 match verdict {
@@ -71,13 +72,17 @@ impl Driver {
                 }
             }
         }
-        match peer.map(|peer| peer::peer_id(&peer)) {
-            Some(peer) => self.dial_peer(peer, usable.into()),
-            None => self.dial_next(usable),
+        if let Some(peer) = peer {
+            return self.dial_peer(peer::peer_id(&peer), usable.into());
         }
+        let circuit = |address: &Multiaddr| address::relay_of(address).is_some();
+        let circuits: Vec<_> = usable.iter().filter(|address| circuit(address)).cloned().collect();
+        usable.retain(|address| !circuit(address));
+        self.tell_failed(&circuits, "the id of the node is missing: write /p2p/ID at the end");
+        self.dial_next(usable);
     }
 
-    fn dial_peer(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+    pub(crate) fn dial_peer(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         if peer == *self.swarm.local_peer_id() {
             return self.tell_failed(&addresses, reason::OURSELVES);
         }
@@ -104,6 +109,7 @@ impl Driver {
 
     fn call(&mut self, call: DialOpts, dial: Dial) {
         let id = call.connection_id();
+        self.guard.mean(&dial.addresses);
         self.pending.dialled(id, dial);
         if let Err(error) = self.swarm.dial(call) {
             self.dial_failed(id, &error);
@@ -130,7 +136,8 @@ impl Driver {
         match refused {
             Some(reason) => self.tell(NetEvent::RequestFailed { peer, request, reason }),
             None => {
-                let sent = self.swarm.behaviour_mut().catchup.send_request(&id, bytes);
+                let sent =
+                    self.swarm.behaviour_mut().catchup.send_request(&id, Asked { request, bytes });
                 self.pending.sent(sent, id, request);
             }
         }

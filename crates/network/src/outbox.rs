@@ -70,20 +70,38 @@ impl Outbox {
                     return Ok(());
                 }
             }
+            NetEvent::Traffic { peer, received, sent } => {
+                let told = self.parked.iter_mut().rev().find_map(|e| match e {
+                    NetEvent::Traffic { peer: p, received, sent } if p == peer => {
+                        Some((received, sent))
+                    }
+                    _ => None,
+                });
+                if let Some((before, and)) = told {
+                    *before += received;
+                    *and += sent;
+                    return Ok(());
+                }
+                if self.is_full() {
+                    return Err(event);
+                }
+            }
             NetEvent::Listening { .. }
             | NetEvent::DialFailed { .. }
             | NetEvent::Salvaged { .. }
-            | NetEvent::Traffic { .. }
             | NetEvent::Response { .. }
             | NetEvent::RequestFailed { .. } => {
-                let others = self.parked.iter().filter(|e| !is_peer_change(e)).count();
-                if PARKED_MAX <= others {
+                if self.is_full() {
                     return Err(event);
                 }
             }
         }
         self.parked.push_back(event);
         Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        PARKED_MAX <= self.parked.iter().filter(|e| !is_peer_change(e)).count()
     }
 }
 

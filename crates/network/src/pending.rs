@@ -20,7 +20,11 @@ use crate::config::{REQUESTS_MAX, REQUESTS_PER_PEER_MAX, TICKETS_MAX, TOKENS_MAX
 #[derive(Default)]
 pub(crate) struct Pending {
     requests: HashMap<OutboundRequestId, (PeerId, RequestId)>,
+    /// The last ones that failed: what had come of their answers may still be told.
+    failed: VecDeque<(RequestId, PeerId)>,
     tickets: BTreeMap<Ticket, (InboundRequestId, ResponseChannel<Vec<u8>>)>,
+    /// Who waits for our answers, until the last byte has gone.
+    answering: HashMap<InboundRequestId, PeerId>,
     tokens: BTreeMap<Token, Heard>,
     dials: HashMap<ConnectionId, Dial>,
     number: u64,
@@ -68,6 +72,23 @@ impl Pending {
         self.requests.remove(&id).map(|(_, request)| request)
     }
 
+    /// Returns which request of ours has failed, and remembers whom it went to.
+    pub(crate) fn failed(&mut self, id: OutboundRequestId) -> Option<RequestId> {
+        let (peer, request) = self.requests.remove(&id)?;
+        if self.failed.len() == REQUESTS_MAX {
+            self.failed.pop_front();
+        }
+        self.failed.push_back((request, peer));
+        Some(request)
+    }
+
+    /// Returns to whom a request went that is under way or has failed.
+    pub(crate) fn asked(&self, request: RequestId) -> Option<PeerId> {
+        let under_way = self.requests.values().map(|(peer, number)| (*number, *peer));
+        let mut all = under_way.chain(self.failed.iter().copied());
+        all.find(|(number, _)| *number == request).map(|(_, peer)| peer)
+    }
+
     /// Keeps the way back to who asked.
     ///
     /// # Errors
@@ -76,6 +97,7 @@ impl Pending {
     pub(crate) fn issue(
         &mut self,
         id: InboundRequestId,
+        peer: PeerId,
         channel: ResponseChannel<Vec<u8>>,
     ) -> Result<Ticket, ResponseChannel<Vec<u8>>> {
         if TICKETS_MAX <= self.tickets.len() {
@@ -83,6 +105,7 @@ impl Pending {
         }
         let ticket = self.next();
         self.tickets.insert(ticket, (id, channel));
+        self.answering.insert(id, peer);
         Ok(ticket)
     }
 
@@ -94,6 +117,18 @@ impl Pending {
     /// Forgets a request whose sender has given up.
     pub(crate) fn abandoned(&mut self, id: InboundRequestId) {
         self.tickets.retain(|_, (held, _)| *held != id);
+        self.answered(id);
+    }
+
+    /// Notes that an answer has gone.
+    pub(crate) fn answered(&mut self, id: InboundRequestId) {
+        self.answering.remove(&id);
+    }
+
+    /// Returns whether neither side waits for an answer of the other.
+    pub(crate) fn is_quiet(&self, peer: &PeerId) -> bool {
+        self.requests.values().all(|(asked, _)| asked != peer)
+            && self.answering.values().all(|asking| asking != peer)
     }
 
     /// Notes a gossip message that needs a verdict. Returns its number, and the oldest

@@ -145,6 +145,6 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// Makes one short line without control characters of a text of somebody else's.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(FOREIGN_CHARS_MAX).collect()
 }

@@ -241,13 +241,17 @@ pub struct Imported {
     pub duplicates: u64,
     /// Records kept whose signer's authority is not known yet.
     pub held: u64,
+    /// Records that are not kept for now: of unknown authority beyond a limit, or behind the
+    /// end of their feed.
+    pub deferred: u64,
     /// Bodies that were missing and came.
     pub bodies: u64,
     /// Identity events that are new here.
     pub identities: u64,
     /// Records or events refused as not authentic.
     pub rejected: u64,
-    /// Records whose predecessors are not held, so that they cannot be placed.
+    /// Records and identity events whose predecessors are not held, so that they cannot be
+    /// placed.
     pub gaps: u64,
     /// Records that policy declines.
     pub declined: u64,

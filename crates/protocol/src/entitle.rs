@@ -13,7 +13,7 @@ use bincode::{Decode, Encode};
 use crate::{
     ingest,
     net::Peer,
-    store::{FeedState, StoreError, StoreRead},
+    store::{FeedState, ShelfName, StoreError, StoreRead},
     wire::{NETWORKS_MAX, Scope},
 };
 
@@ -99,6 +99,14 @@ impl Entitlement {
                 self.centre.is_some_and(|centre| centre == *author || named.contains(&centre))
             }
         }
+    }
+
+    /// Returns the names of the shelves on which all stands that it covers; on the last one,
+    /// that of named centres, stands more.
+    pub(crate) fn shelves(&self) -> Vec<ShelfName> {
+        let networks = self.networks.iter().map(|id| ShelfName::Network(*id));
+        let named = self.centre.map(|_| ShelfName::Named);
+        std::iter::once(ShelfName::Public).chain(networks).chain(named).collect()
     }
 
     /// Returns whether it covers a feed.

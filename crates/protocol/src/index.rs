@@ -140,7 +140,20 @@ pub trait Index: Send + Sync {
     /// [`IndexError`] if it cannot be read.
     fn position(&self) -> Result<IndexPosition, IndexError>;
 
-    /// Replaces the documents of `put`, removes those of `remove`, and durably covers `position`.
+    /// Takes documents to replace and records to remove, in this order, for the next
+    /// [`apply`](Self::apply): many changes share one commit, and need not be in memory at
+    /// once. Nothing of it is seen or lasts before.
+    ///
+    /// A failure here or there, [`clear`](Self::clear) and [`purge`](Self::purge) forget all
+    /// that was staged: begin again after [`position`](Self::position).
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]; the index is unchanged.
+    fn stage(&self, put: &[IndexDoc], remove: &[RecordId]) -> Result<(), IndexError>;
+
+    /// Replaces the documents of `put` and removes those of `remove`, after what was staged,
+    /// and durably covers `position`.
     ///
     /// # Errors
     ///

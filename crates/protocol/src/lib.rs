@@ -7,6 +7,7 @@
 
 pub mod accreditation;
 pub mod answer;
+pub mod bundle;
 pub mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use baraza_identity::SignedEvent;
+use baraza_identity::{EventError, SignedEvent};
 use baraza_record::{
     ANCHOR_HEADERS_MAX, CentreId, Payload, RecordId, SignedRecord, Timestamp, VerifiedRecord,
     WireRecord,
@@ -19,7 +19,7 @@ use crate::{
     command::Imported,
     entitle::Entitlement,
     gate::Gate,
-    ingest::{self, IngestError, Ingested},
+    ingest::{self, IngestError, Ingested, Rejection},
     store::{Branch, Place, Store, StoreError},
 };
 
@@ -124,9 +124,11 @@ impl Intake {
                 }
             }
             // What another node notes for itself is not ours to believe.
-            Frame::Erase { .. } | Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. } => {
-                Ok(())
-            }
+            Frame::Erase { .. }
+            | Frame::Clock(_)
+            | Frame::Exchange(_)
+            | Frame::Private(_)
+            | Frame::Unknown { .. } => Ok(()),
         }
     }
 
@@ -164,7 +166,8 @@ impl Intake {
         match ingest::ingest_log(store, centre, &events) {
             Ok(done) => {
                 self.done.identities += done.added;
-                self.done.rejected += done.unread;
+                // Authentic or not: that shows when what comes before them is here.
+                self.done.gaps += done.unread;
                 return Ok(());
             }
             Err(IngestError::Store(error)) => return Err(error),
@@ -173,6 +176,9 @@ impl Intake {
         for event in &events {
             match ingest::ingest_identity(store, event) {
                 Ok((_, new)) => self.done.identities += u64::from(new),
+                Err(IngestError::Rejected(Rejection::Event(EventError::Orphan { .. }))) => {
+                    self.done.gaps += 1;
+                }
                 Err(IngestError::Rejected(_)) => self.done.rejected += 1,
                 Err(IngestError::Store(error)) => return Err(error),
             }
@@ -269,6 +275,7 @@ impl Intake {
         self.done.inserted += done.inserted;
         self.done.duplicates += done.duplicates;
         self.done.held += done.held;
+        self.done.deferred += done.deferred;
         self.done.bodies += done.bodies;
         if done.gap.is_some() || done.diverged.is_some() {
             self.done.gaps += records as u64;

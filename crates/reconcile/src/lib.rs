@@ -10,4 +10,4 @@ mod shelf;
 mod trie;
 
 pub use shelf::{Below, Head, Id, LISTED_MAX, Shelf};
-pub use trie::Entry;
+pub use trie::{DIGITS, Entry};

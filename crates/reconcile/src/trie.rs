@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use crate::{Head, Id};
 
 /// Digits of a key.
-pub(crate) const DIGITS: usize = 64;
+pub const DIGITS: usize = 64;
 
 static LEAF: LazyLock<blake3::Hasher> =
     LazyLock::new(|| blake3::Hasher::new_derive_key("baraza 1 shelf leaf"));

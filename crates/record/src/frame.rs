@@ -58,6 +58,7 @@ const KIND_PAYLOAD: u8 = 2;
 const KIND_SIGNATURE: u8 = 3;
 const KIND_ERASE: u8 = 4;
 const KIND_IDENTITY: u8 = 5;
+const KIND_EXCHANGE: u8 = 7;
 const KIND_LOCAL: u8 = 16;
 const LOCAL_CLOCK: u8 = 1;
 const KIND_PRIVATE: u8 = 128;
@@ -95,6 +96,8 @@ pub enum Frame {
     },
     /// A signed event of an identity log.
     Identity(Vec<u8>),
+    /// What a have-file, or a part of a bundle, says of itself ([`crate::exchange::Note`]).
+    Exchange(Vec<u8>),
     /// When the headers that follow arrived here, up to the next clock frame of the
     /// segment. Local: never exported, never trusted on import.
     Clock(Timestamp),
@@ -159,6 +162,7 @@ impl Frame {
                 encode(out, KIND_ERASE, &[&record.0, &retraction.0]);
             }
             Self::Identity(signed) => encode_identity(out, signed),
+            Self::Exchange(content) => encode(out, KIND_EXCHANGE, &[content]),
             Self::Private(content) => encode(out, KIND_PRIVATE, &[content]),
             Self::Clock(at) => encode(out, KIND_LOCAL, &[&[LOCAL_CLOCK], &at.0.to_le_bytes()]),
             Self::Unknown { .. } => (),
@@ -205,6 +209,7 @@ impl Frame {
                 Some(Self::Erase { record: RecordId(*record), retraction })
             }
             KIND_IDENTITY => Some(Self::Identity(content.to_vec())),
+            KIND_EXCHANGE => Some(Self::Exchange(content.to_vec())),
             KIND_LOCAL => match content.split_first()? {
                 (&LOCAL_CLOCK, rest) => {
                     Some(Self::Clock(Timestamp(u64::from_le_bytes(rest.try_into().ok()?))))

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod body;
 pub mod codec;
 pub mod compact;
+pub mod exchange;
 pub mod frame;
 mod goals;
 pub mod hash;

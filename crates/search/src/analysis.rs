@@ -3,13 +3,19 @@
 //! NFKC, word boundaries of UAX 29 (dictionaries for Chinese and Japanese, models for Thai,
 //! Lao, Khmer and Burmese), lower case, elided articles off, folding.
 //! Invariant: the same text gives the same words, in a record and in a query.
-//! Not here: character tables (`fold`), stems (`stem`).
+//! Not here: boundaries (`segment`), character tables (`fold`), stems (`stem`), what of it
+//! is remembered from record to record (`lexicon`).
 //! Spec: docs/ARCHITECTURE.md, "Derived state".
 
-use icu_segmenter::{WordSegmenter, WordSegmenterBorrowed, options::WordBreakInvariantOptions};
-use unicode_normalization::UnicodeNormalization;
+use std::borrow::Cow;
 
-use crate::fold::{fold, is_apostrophe, is_invisible};
+use icu_segmenter::{WordSegmenter, WordSegmenterBorrowed, options::WordBreakInvariantOptions};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+use crate::{
+    fold::{fold, is_apostrophe, is_invisible},
+    segment,
+};
 
 /// Most characters of a word that count; the rest is cut off.
 ///
@@ -58,24 +64,27 @@ impl Analyzer {
 
     /// Returns the words of `text`, in order.
     pub(crate) fn words(&self, text: &str) -> Vec<Word> {
-        let text: String = text.nfkc().collect();
         let mut words = Vec::new();
-        let mut start = 0;
-        for end in self.segmenter.segment_str(&text) {
-            // Not by the segmenter's word type: it is lost where two vowel signs end a word,
-            // as in Hindi "में" (icu_segmenter 2.4.0).
-            let part = &text[start..end];
-            if part.contains(char::is_alphanumeric) {
-                words.extend(word(part));
-            }
-            start = end;
-        }
+        self.parts(text, |part| words.extend(word(part)));
         words
+    }
+
+    /// Calls `take` with each part of `text` of which [`word`] may make a word, in order.
+    pub(crate) fn parts(&self, text: &str, take: impl FnMut(&str)) {
+        segment::parts(self.segmenter, &nfkc(text), take);
+    }
+}
+
+fn nfkc(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfkc().collect())
     }
 }
 
 /// Makes one word comparable; `None` if nothing of it is left.
-fn word(raw: &str) -> Option<Word> {
+pub(crate) fn word(raw: &str) -> Option<Word> {
     let lower: String = raw
         .chars()
         .take(WORD_CHARS_MAX)
@@ -84,11 +93,12 @@ fn word(raw: &str) -> Option<Word> {
         .collect::<String>()
         .to_lowercase();
     let lower = without_elision(&lower);
-    let folded = fold(lower);
+    // What folding changes is not ASCII.
+    let folded = if lower.is_ascii() { lower.to_owned() } else { fold(lower) };
     (!folded.is_empty()).then(|| Word { lower: lower.to_owned(), folded })
 }
 
-fn without_elision(word: &str) -> &str {
+pub(crate) fn without_elision(word: &str) -> &str {
     match word.split_once('\'') {
         Some((article, rest)) if !rest.is_empty() && ELIDED.contains(&article) => rest,
         _ => word,

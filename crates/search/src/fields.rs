@@ -4,8 +4,6 @@
 //! Not here: which fields a query asks (`query`).
 //! Spec: docs/ARCHITECTURE.md, "Derived state".
 
-use std::collections::BTreeSet;
-
 use baraza_protocol::index::IndexDoc;
 use tantivy::{
     TantivyDocument,
@@ -13,12 +11,13 @@ use tantivy::{
         BytesOptions, FAST, Field, INDEXED, IndexRecordOption, Schema, SchemaBuilder,
         TextFieldIndexing, TextOptions,
     },
-    tokenizer::{PreTokenizedString, Token},
 };
 
 use crate::{
-    analysis::{Analyzer, Word},
-    stem::{STEMMED, has_grams, primary, stems},
+    analysis::Analyzer,
+    lexicon::{END, Forms, Lexicon},
+    lines::LINES,
+    stem::{STEMMED, primary},
 };
 
 /// Name of the field of ids, which is also a column.
@@ -76,13 +75,18 @@ impl Fields {
             stemmed: STEMMED.map(|(language, _)| {
                 words_field(&mut schema, &format!("body_{language}"), IndexRecordOption::WithFreqs)
             }),
-            grams: tag_field(&mut schema, "grams"),
+            grams: tags_field(&mut schema, "grams", LINES),
         };
         (schema.build(), fields)
     }
 
     /// Returns the document of a record.
-    pub(crate) fn document(&self, analyzer: &Analyzer, doc: &IndexDoc) -> TantivyDocument {
+    pub(crate) fn document(
+        &self,
+        analyzer: &Analyzer,
+        lexicon: &mut Lexicon,
+        doc: &IndexDoc,
+    ) -> TantivyDocument {
         let language = primary(&doc.language);
         let mut document = TantivyDocument::default();
         document.add_bytes(self.id, doc.id.as_bytes());
@@ -97,49 +101,45 @@ impl Fields {
             .for_each(|code| document.add_text(self.countries, code.to_ascii_uppercase()));
         doc.regions.iter().for_each(|code| document.add_text(self.regions, code));
 
-        let title = analyzer.words(&doc.title);
-        let text = analyzer.words(&doc.text);
-        let both = || title.iter().chain(&text);
-        document.add_pre_tokenized_text(self.title_any, folded(&title));
-        document.add_pre_tokenized_text(self.body_any, folded(&text));
-        for ((stemmed, algorithm), field) in STEMMED.iter().zip(self.stemmed) {
-            if *stemmed == language {
-                let words = both().map(|word| stems(*algorithm, word));
-                document.add_pre_tokenized_text(field, tokens(words));
-            }
+        let kind = Forms::of(&language);
+        let (mut words, mut forms) = (String::new(), String::new());
+        for (field, text) in [(self.title_any, &doc.title), (self.body_any, &doc.text)] {
+            words.clear();
+            lexicon.read(analyzer, kind, text, &mut words, &mut forms);
+            document.add_text(field, &words);
         }
-        if has_grams(&language) {
-            let grams: BTreeSet<&str> = both().flat_map(Word::grams).collect();
-            let grams = grams.into_iter().map(|gram| [gram.to_owned()]);
-            document.add_pre_tokenized_text(self.grams, tokens(grams));
+        match kind {
+            Forms::Stems(index) => document.add_text(self.stemmed[index], forms),
+            Forms::Grams => document.add_text(self.grams, distinct(&forms)),
+            Forms::Nothing => (),
         }
         document
     }
 }
 
-fn folded(words: &[Word]) -> PreTokenizedString {
-    tokens(words.iter().map(|word| [word.folded.clone()]))
-}
-
-/// Returns the tokens of words that each have one or more forms, all at the word's position.
-fn tokens<W: IntoIterator<Item = String>>(words: impl Iterator<Item = W>) -> PreTokenizedString {
-    let token = |position| move |text| Token { position, text, ..Token::default() };
-    let tokens =
-        words.enumerate().flat_map(|(at, forms)| forms.into_iter().map(token(at))).collect();
-    PreTokenizedString { text: String::new(), tokens }
+/// Returns the lines of a text, each once.
+fn distinct(text: &str) -> String {
+    let mut lines: Vec<&str> = text.split_terminator(END).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines.join("\n")
 }
 
 /// A field of exact values that are looked up and never ranked.
 fn tag_field(schema: &mut SchemaBuilder, name: &str) -> Field {
+    tags_field(schema, name, "raw")
+}
+
+fn tags_field(schema: &mut SchemaBuilder, name: &str, tokenizer: &str) -> Field {
     let indexing = TextFieldIndexing::default()
-        .set_tokenizer("raw")
+        .set_tokenizer(tokenizer)
         .set_fieldnorms(false)
         .set_index_option(IndexRecordOption::Basic);
     schema.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
 }
 
-/// A field of words that are ranked. The tokenizer is never run: words come cut.
+/// A field of words that are ranked.
 fn words_field(schema: &mut SchemaBuilder, name: &str, option: IndexRecordOption) -> Field {
-    let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_index_option(option);
+    let indexing = TextFieldIndexing::default().set_tokenizer(LINES).set_index_option(option);
     schema.add_text_field(name, TextOptions::default().set_indexing_options(indexing))
 }

@@ -17,13 +17,16 @@ use std::{
 use baraza_protocol::index::{IndexError, IndexPosition};
 use tantivy::{Index, IndexReader, IndexSettings, ReloadPolicy, schema::Schema};
 
-use crate::directory::CheckedDirectory;
+use crate::{
+    directory::CheckedDirectory,
+    lines::{LINES, Lines},
+};
 
 /// Version of what is on disk: schema, analysis, and the tables behind it.
 ///
 /// Raised with every change of these and of the versions of tantivy, `frostem` and
 /// `icu_segmenter` that changes words, so that index and query never differ.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const FORMAT_FILE: &str = "format";
 pub(crate) const INDEX_FOLDER: &str = "tantivy";
@@ -36,6 +39,7 @@ pub(crate) struct Live {
 
 impl Live {
     fn new(index: Index) -> tantivy::Result<Self> {
+        index.tokenizers().register(LINES, Lines::default());
         // By hand: a search sees an `apply` as soon as it has returned.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         Ok(Self { index, reader })

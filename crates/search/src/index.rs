@@ -16,23 +16,20 @@ use baraza_protocol::index::{
 };
 use baraza_record::{ID_BYTES, RecordId};
 use tantivy::{
-    IndexWriter, Searcher, Term,
+    Searcher,
     collector::{Count, SortKeyComputer, TopDocs},
-    indexer::IndexWriterOptions,
     schema::Schema,
 };
 
 use crate::{
     analysis::Analyzer,
     fields::Fields,
-    folder::{self, Live, failed, position_text},
+    folder::{self, Live, failed},
     order::{SCORE_STEPS, best, newest},
     purge,
     query::{Ranking, build},
+    writing::{Writing, new_writer},
 };
-
-/// Memory of the writer before it flushes a segment, in bytes: the least tantivy takes.
-const WRITER_BYTES: usize = 15_000_000;
 
 /// A full-text index in a folder.
 ///
@@ -48,12 +45,6 @@ pub struct TantivyIndex {
     /// What the last commit covers; asked for often, and while files are being replaced.
     position: RwLock<IndexPosition>,
     writing: Mutex<Writing>,
-}
-
-#[derive(Default)]
-struct Writing {
-    writer: Option<IndexWriter>,
-    used_since_idle: bool,
 }
 
 impl TantivyIndex {
@@ -94,30 +85,9 @@ impl TantivyIndex {
     fn writing(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(|poisoned| {
             let mut writing = poisoned.into_inner();
-            writing.writer = None;
+            writing.give_up();
             writing
         })
-    }
-
-    fn commit(
-        &self,
-        writer: &mut IndexWriter,
-        put: &[IndexDoc],
-        remove: &[RecordId],
-        position: IndexPosition,
-    ) -> tantivy::Result<()> {
-        let delete = |writer: &IndexWriter, id: &RecordId| {
-            writer.delete_term(Term::from_field_bytes(self.fields.id, id.as_bytes()));
-        };
-        for doc in put {
-            delete(writer, &doc.id);
-            writer.add_document(self.fields.document(&self.analyzer, doc))?;
-        }
-        remove.iter().for_each(|id| delete(writer, id));
-        let mut commit = writer.prepare_commit()?;
-        commit.set_payload(&position_text(position));
-        commit.commit()?;
-        Ok(())
     }
 
     /// Returns a page in the order of `sort`, and the number of all matches.
@@ -161,6 +131,12 @@ impl Index for TantivyIndex {
         Ok(*self.position.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn stage(&self, put: &[IndexDoc], remove: &[RecordId]) -> Result<(), IndexError> {
+        let mut writing = self.writing();
+        let staged = writing.stage((&self.fields, &self.analyzer), &self.live(), (put, remove));
+        staged.map_err(failed("cannot take changes"))
+    }
+
     fn apply(
         &self,
         put: &[IndexDoc],
@@ -169,24 +145,18 @@ impl Index for TantivyIndex {
     ) -> Result<(), IndexError> {
         let mut writing = self.writing();
         let live = self.live();
-        // Taken out, so that a writer that failed is dropped with what it had not committed.
-        let mut writer = match writing.writer.take() {
-            Some(writer) => writer,
-            None => new_writer(&live).map_err(failed("cannot open a writer"))?,
-        };
-        self.commit(&mut writer, put, remove, position).map_err(failed("cannot commit"))?;
-        live.reader.reload().map_err(failed("cannot read after a commit"))?;
+        writing
+            .stage((&self.fields, &self.analyzer), &live, (put, remove))
+            .map_err(failed("cannot take changes"))?;
+        writing.commit(&live, position).map_err(failed("cannot commit"))?;
         self.set_position(position);
-        *writing = Writing { writer: Some(writer), used_since_idle: true };
         Ok(())
     }
 
     fn clear(&self) -> Result<(), IndexError> {
         let mut writing = self.writing();
-        if let Some(writer) = writing.writer.take() {
-            // Its last merge must not write into the new folder; the outcome does not matter.
-            drop(writer.wait_merging_threads());
-        }
+        // Its last merge must not write into the new folder; the outcome does not matter.
+        drop(writing.close());
         let live = folder::recreate(&self.dir, &self.schema)?;
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
         self.set_position(IndexPosition::default());
@@ -196,22 +166,19 @@ impl Index for TantivyIndex {
     fn purge(&self) -> Result<(), IndexError> {
         let mut writing = self.writing();
         let live = self.live();
-        if let Some(writer) = writing.writer.take() {
-            // A merge that is under way may be reading what must go.
-            writer.wait_merging_threads().map_err(failed("cannot end its merges"))?;
-        }
+        // A merge that is under way may be reading what must go.
+        writing.close().map_err(failed("cannot end its merges"))?;
         purge::run(&live, new_writer(&live)).map_err(failed("cannot purge"))?;
         purge::check(&live, &self.dir)
     }
 
     fn idle(&self) {
-        let mut writing = self.writing();
-        if std::mem::take(&mut writing.used_since_idle) {
-            return;
-        }
-        let Some(writer) = writing.writer.take() else { return };
-        let closed = writer.wait_merging_threads();
-        if let Err(error) = closed.and_then(|()| self.live().reader.reload()) {
+        let closed = self.writing().idle();
+        let read = closed.and_then(|closed| match closed {
+            true => self.live().reader.reload(),
+            false => Ok(()),
+        });
+        if let Err(error) = read {
             tracing::warn!(%error, "the full-text index did not merge its segments");
         }
     }
@@ -245,13 +212,4 @@ impl fmt::Debug for TantivyIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TantivyIndex").field("dir", &self.dir).finish_non_exhaustive()
     }
-}
-
-fn new_writer(live: &Live) -> tantivy::Result<IndexWriter> {
-    let options = IndexWriterOptions::builder()
-        .num_worker_threads(1)
-        .num_merge_threads(1)
-        .memory_budget_per_thread(WRITER_BYTES)
-        .build();
-    live.index.writer_with_options(options)
 }

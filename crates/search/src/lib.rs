@@ -14,11 +14,16 @@ mod fields;
 mod fold;
 mod folder;
 mod index;
+mod lexicon;
+mod lines;
 mod order;
 mod parse;
 mod purge;
 mod query;
+mod room;
+mod segment;
 mod stem;
+mod writing;
 
 pub use folder::FORMAT_VERSION;
 pub use index::TantivyIndex;

@@ -85,7 +85,7 @@ impl Scene {
 }
 
 /// Returns the program, to be run on `home`.
-fn program(home: &Path) -> Command {
+pub(crate) fn program(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_baraza"));
     command
         .arg("--home")
@@ -150,6 +150,15 @@ impl Site {
     #[track_caller]
     pub(crate) fn start_on(&self, listen: &str, bootstrap: &[&str]) -> Daemon {
         self.start_in(program(&self.home), listen, bootstrap)
+    }
+
+    /// Starts a daemon in a network namespace that was made with `ip netns add`.
+    #[track_caller]
+    pub(crate) fn start_within(&self, space: &str, listen: &str, bootstrap: &[&str]) -> Daemon {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", space, env!("CARGO_BIN_EXE_baraza"), "--home"]);
+        command.arg(&self.home).env_remove("BARAZA_HOME").env_remove("BARAZA_LOG");
+        self.start_in(command, listen, bootstrap)
     }
 
     /// Starts a daemon as systemd does that has a passphrase among its credentials.

@@ -15,7 +15,9 @@ mod drafts;
 mod erasure;
 mod exchange;
 mod gate;
+mod guide;
 mod harness;
+mod hostile_files;
 #[path = "../lab/mod.rs"]
 #[allow(dead_code, reason = "benches/lab.rs uses the rest")]
 mod lab;
@@ -23,7 +25,9 @@ mod links;
 mod networks;
 mod outsider;
 mod policy;
+mod reach;
 mod staff;
+mod sticks;
 #[path = "../../benches/support/mod.rs"]
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 mod support;

@@ -1,30 +1,49 @@
-//! Bundles: records in a file.
+//! Bundles and have-files: what sites carry to each other.
 //!
-//! Invariant: a bundle appears under its name only when it is whole and on the disk; an
-//! import sends whole frames only, and sending them again changes nothing.
-//! Not here: what a frame is worth (`baraza-protocol`), checks without a node (`verify`).
-//! Spec: docs/OPERATIONS.md, "Bundles"; docs/PROTOCOL.md, section 8.2.
+//! Invariant: a file appears under its name only when it is whole and on the disk; an import
+//! sends whole frames only, and sending them again changes nothing. No name that stands inside
+//! a file is ever used as the name of one.
+//! Not here: what is missing and what a frame is worth (`baraza-protocol`), checks without a
+//! node (`verify`).
+//! Spec: docs/OPERATIONS.md, "Bundles"; docs/PROTOCOL.md, sections 8.2 and 8.5.
+
+mod create;
+mod have;
+mod import;
+mod order;
+mod parts;
+mod theirs;
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io::{self, BufReader, Read},
+    path::Path,
 };
 
-use baraza_api::{BUNDLE_PIECE_BYTES, BodyKind, Client, ErrorCode, Imported, Request};
-use baraza_record::frame::{Damage, Frame, FrameReader, PREAMBLE, ReadError};
+use baraza_api::{CentreView, Client, ErrorCode, StatusView};
+use baraza_record::{
+    CentreId, PublicKey,
+    exchange::{Note, Whom},
+    frame::{Damage, Frame, FrameReader, PREAMBLE},
+};
 use serde::Serialize;
-use serde_json::json;
 
+use super::id_prefix;
 use crate::{
+    args::Bundle,
     error::{Failure, failure},
     output::{bytes, count, number},
-    safe::Safe,
     shell::Shell,
 };
 
+pub(super) use import::import_quietly;
+pub(super) use order::{HaveSeen, PartSeen, Sets};
+
 /// Most damaged parts of a file that are listed.
 pub(super) const DAMAGES_LISTED_MAX: usize = 100;
+
+/// Bytes at the beginning of a file in which its first frame is looked for.
+const PEEK_BYTES: u64 = 64 * 1_024;
 
 /// The damaged parts of a file.
 #[derive(Debug, Default, Serialize)]
@@ -44,21 +63,53 @@ struct DamageView {
     why: String,
 }
 
-#[derive(Serialize)]
-struct FileReport {
-    file: String,
-    imported: Imported,
-    damaged: Damages,
+/// What a file is, as far as its beginning tells.
+pub(super) enum Beginning {
+    /// It does not begin as a stream does.
+    Other,
+    /// A stream whose first frame is none of these, or is damaged.
+    Stream,
+    /// A note.
+    Note(Note),
+}
+
+/// Who writes a file.
+struct Maker {
+    centre: CentreId,
+    node: PublicKey,
+}
+
+pub(super) fn run(shell: &mut Shell<'_, '_>, command: Bundle) -> Result<(), Failure> {
+    match command {
+        Bundle::Have { output, whom } => have::have(shell, output.as_deref(), whom.as_deref()),
+        Bundle::Create { file, whom, to, split } => {
+            create::create(shell, file.as_deref(), to.as_deref(), split, &whom)
+        }
+        Bundle::Import { files } => import::import(shell, &files),
+    }
 }
 
 impl Damages {
     pub(super) fn add(&mut self, damage: &Damage) {
+        let Damage { from, to, why, .. } = damage;
+        self.add_span(*from, *to, why.to_string());
+    }
+
+    /// Adds bytes that are whole frames and of no use all the same.
+    fn add_span(&mut self, from: u64, to: u64, why: String) {
         self.count += 1;
-        self.bytes += damage.to - damage.from;
+        self.bytes += to - from;
         if self.listed.len() < DAMAGES_LISTED_MAX {
-            let Damage { from, to, why, .. } = damage;
-            self.listed.push(DamageView { from: *from, to: *to, why: why.to_string() });
+            self.listed.push(DamageView { from, to, why });
         }
+    }
+
+    /// Returns a line for each that is listed.
+    fn lines(&self) -> Vec<String> {
+        let line = |DamageView { from, to, why }: &DamageView| {
+            format!("  damaged: bytes {} to {}: {why}", number(*from), number(*to))
+        };
+        self.listed.iter().map(line).collect()
     }
 
     pub(super) fn print(&self, shell: &mut Shell<'_, '_>) -> Result<(), Failure> {
@@ -77,88 +128,26 @@ impl Damages {
     }
 }
 
-/// Writes to a file all public records, and what else `whom` is entitled to.
-pub(super) fn create(
-    shell: &mut Shell<'_, '_>,
-    path: &Path,
-    whom: Option<&str>,
-) -> Result<(), Failure> {
-    let client = shell.client()?;
-    let question = format!("`{}` exists. Overwrite it?", path.display());
-    if path.exists() && !shell.confirm(&question)? {
-        return Ok(());
+/// Looks at the beginning of a file.
+fn peek(path: &Path) -> io::Result<Beginning> {
+    let mut start = Vec::new();
+    File::open(path)?.take(PEEK_BYTES).read_to_end(&mut start)?;
+    if !start.starts_with(PREAMBLE) {
+        return Ok(Beginning::Other);
     }
-    let Some(name) = path.file_name() else {
-        return Err(failure(
-            ErrorCode::BadRequest,
-            format!("`{}` is no file name", path.display()),
-        ));
-    };
-    let mut part = name.to_owned();
-    part.push(".tmp");
-    let part = path.with_file_name(part);
-    let written = write_pages(shell, &*client, &part, whom).and_then(|written| {
-        let moved = fs::rename(&part, path).and_then(|()| sync_folder(path));
-        moved.map(|()| written).map_err(|error| unwritable(path, &error))
-    });
-    if written.is_err() {
-        // Best effort: the error that counts is told already.
-        let _ = fs::remove_file(&part);
-    }
-    let written = written?;
-    if let Some(whom) = whom {
-        shell.note(format!(
-            "It holds what is public and what {} may have. Give it to nobody else: whoever has the \
-             file can read it.",
-            Safe(whom)
-        ));
-    }
-    match shell.json {
-        true => shell.print_json(&json!({ "file": path.to_string_lossy(), "bytes": written })),
-        false => {
-            let name = path.to_string_lossy();
-            shell.print(format!("Wrote {} ({})\n", Safe(&name), bytes(written)))
+    Ok(match FrameReader::new(&start[..]).next() {
+        Some(Ok((_, Frame::Exchange(content)))) => {
+            Note::decode(&content).map_or(Beginning::Stream, Beginning::Note)
         }
-    }
+        _ => Beginning::Stream,
+    })
 }
 
-fn write_pages(
-    shell: &Shell<'_, '_>,
-    client: &dyn Client,
-    path: &Path,
-    whom: Option<&str>,
-) -> Result<u64, Failure> {
-    let progress = shell.progress(0, "Writing");
-    let mut file = File::create(path).map_err(|error| unwritable(path, &error))?;
-    let (mut written, mut after) = (0, None::<String>);
-    loop {
-        let query = serde_urlencoded::to_string(
-            whom.iter()
-                .map(|whom| ("for", *whom))
-                .chain(after.iter().map(|after| ("after", after.as_str())))
-                .collect::<Vec<_>>(),
-        )
-        .map_err(|error| failure(ErrorCode::Internal, error.to_string()))?;
-        let path_and_query =
-            format!("/v1/bundle{}{query}", if query.is_empty() { "" } else { "?" });
-        let page = client.call(Request { method: "GET", path: path_and_query, body: None })?;
-        // Every page is a stream of its own; the file is one.
-        let frames = match after {
-            None => &page.body[..],
-            Some(_) => page.body.strip_prefix(PREAMBLE).unwrap_or(&page.body),
-        };
-        file.write_all(frames).map_err(|error| unwritable(path, &error))?;
-        written += frames.len() as u64;
-        progress.inc_length(frames.len() as u64);
-        progress.inc(frames.len() as u64);
-        match page.next {
-            Some(next) if after.as_ref() != Some(&next) => after = Some(next),
-            _ => break,
-        }
-    }
-    file.sync_all().map_err(|error| unwritable(path, &error))?;
-    progress.finish_and_clear();
-    Ok(written)
+/// Opens a file and says how long it is.
+fn open(path: &Path) -> Result<(BufReader<File>, u64), Failure> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    Ok((BufReader::new(file), length))
 }
 
 /// Makes the new name of a file survive a crash.
@@ -167,150 +156,64 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Gives a file that is whole its name, for good.
+fn settle(unfinished: &Path, path: &Path) -> Result<(), Failure> {
+    fs::rename(unfinished, path)
+        .and_then(|()| sync_folder(path))
+        .map_err(|error| unwritable(path, &error))
+}
+
+/// Returns where a file is written before it is whole.
+fn unfinished(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    let Some(name) = path.file_name() else {
+        let what = format!("`{}` is no file name", path.display());
+        return Err(failure(ErrorCode::BadRequest, what));
+    };
+    let mut part = name.to_owned();
+    part.push(".tmp");
+    Ok(path.with_file_name(part))
+}
+
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    failure(ErrorCode::Store, format!("`{}` cannot be written: {error}", path.display()))
-}
-
-/// Takes the records of files.
-pub(super) fn import(shell: &mut Shell<'_, '_>, paths: &[PathBuf]) -> Result<(), Failure> {
-    let client = shell.client()?;
-    let mut reports = Vec::new();
-    for path in paths {
-        let file = path.to_string_lossy().into_owned();
-        let (imported, damaged) = import_one(shell, &*client, path)?;
-        if !shell.json {
-            shell.print(format!("{}: {}\n", Safe(&file), in_words(&imported)))?;
-            damaged.print(shell)?;
+    let failed =
+        failure(ErrorCode::Store, format!("`{}` cannot be written: {error}", path.display()));
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            failed.hint("write parts to a folder instead: baraza bundle create --to DIR")
         }
-        reports.push(FileReport { file, imported, damaged });
+        _ => failed,
     }
-    if shell.json {
-        shell.print_json(&reports)?;
-    }
-    let damaged: u64 = reports.iter().map(|report| report.damaged.count).sum();
-    let refused =
-        reports.iter().map(|report| report.imported.rejected + report.imported.gaps).sum();
-    let what = match (damaged, refused) {
-        (0, 0) => return Ok(()),
-        (0, refused) => format!("{} could not be taken", count(refused, "record", "records")),
-        (damaged, _) => format!("{} of what was read is damaged", count(damaged, "part", "parts")),
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    failure(ErrorCode::Invalid, format!("`{}` cannot be read: {error}", path.display()))
+}
+
+/// Asks the node who it is.
+fn maker(client: &dyn Client) -> Result<Maker, Failure> {
+    let status: StatusView = client.get("/v1/status")?;
+    // A node of an earlier version does not say.
+    let node = status.node_key.unwrap_or(PublicKey([0; 32]));
+    Ok(Maker { centre: status.centre, node })
+}
+
+/// Returns for whom a file is beside everybody, as it says itself.
+fn whom_named(client: &dyn Client, whom: Option<&str>) -> Result<Whom, Failure> {
+    let Some(whom) = whom.map(str::trim) else { return Ok(Whom::Everybody) };
+    let id = match whom.split_once(':') {
+        Some(("network", _)) => return Ok(Whom::Network),
+        Some(("centre", id)) => id,
+        _ => whom,
     };
-    let hint =
-        "the rest was taken; get another copy, or the missing records from a peer: baraza sync";
-    Err(failure(ErrorCode::Invalid, what).partly().hint(hint))
+    let centre: CentreView = client.get(format!("/v1/centres/{}", id_prefix(id)?))?;
+    Ok(Whom::Centre(centre.id))
 }
 
-/// Takes the records of a file and tells how many there are.
-pub(super) fn import_quietly(
-    shell: &mut Shell<'_, '_>,
-    client: &dyn Client,
-    path: &Path,
-) -> Result<(), Failure> {
-    let (imported, damaged) = import_one(shell, client, path)?;
-    shell.note(format!("{}: {}", Safe(&path.to_string_lossy()), in_words(&imported)));
-    if damaged.count != 0 {
-        shell.note(
-            "Part of it is damaged: what is missing there is not ours any more, if no peer has it.",
-        );
-    }
-    Ok(())
-}
-
-fn import_one(
-    shell: &Shell<'_, '_>,
-    client: &dyn Client,
-    path: &Path,
-) -> Result<(Imported, Damages), Failure> {
-    let unreadable = |error: &io::Error| {
-        failure(ErrorCode::Invalid, format!("`{}` cannot be read: {error}", path.display()))
-    };
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let file_bytes = file.metadata().map_or(0, |metadata| metadata.len());
-    let progress = shell.progress(file_bytes, "Importing");
-    let mut reader = FrameReader::new(file);
-    let (mut sum, mut damages, mut frames) = (Imported::default(), Damages::default(), 0_u64);
-    let mut piece = PREAMBLE.to_vec();
-    let mut encoded = Vec::new();
-    while let Some(item) = reader.next() {
-        match item {
-            // What only the writing node knew is not for others.
-            Ok((_, Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. })) => frames += 1,
-            Ok((_, frame)) => {
-                frames += 1;
-                encoded.clear();
-                frame.encode_into(&mut encoded);
-                if BUNDLE_PIECE_BYTES < piece.len() + encoded.len() {
-                    send(client, &mut piece, &mut sum)?;
-                }
-                piece.extend_from_slice(&encoded);
-            }
-            Err(ReadError::Damaged(damage)) => damages.add(&damage),
-            Err(ReadError::Io(error)) => return Err(unreadable(&error)),
-        }
-        progress.set_position(reader.offset());
-    }
-    if frames == 0 && damages.count != 0 {
-        let what = format!("`{}` is not a bundle", path.display());
-        return Err(
-            failure(ErrorCode::Invalid, what).hint("drafts are published: baraza publish FILE")
-        );
-    }
-    send(client, &mut piece, &mut sum)?;
-    progress.finish_and_clear();
-    Ok((sum, damages))
-}
-
-/// Sends a piece and starts the next one.
-fn send(client: &dyn Client, piece: &mut Vec<u8>, sum: &mut Imported) -> Result<(), Failure> {
-    if piece.len() == PREAMBLE.len() {
-        return Ok(());
-    }
-    let body = std::mem::replace(piece, PREAMBLE.to_vec());
-    let body = Some((BodyKind::Binary, body));
-    let reply = client
-        .call(Request { method: "POST", path: "/v1/bundle".to_owned(), body })
-        .map_err(|error| {
-            Failure::from(error).hint("try again: what was taken already is not taken twice")
-        })?;
-    let came: Imported = serde_json::from_slice(&reply.body).map_err(|error| {
-        failure(ErrorCode::Internal, format!("the node's reply does not parse: {error}"))
-    })?;
-    let Imported {
-        inserted,
-        duplicates,
-        held,
-        bodies,
-        identities,
-        rejected,
-        gaps,
-        declined,
-        foreign,
-    } = came;
-    sum.inserted += inserted;
-    sum.duplicates += duplicates;
-    sum.held += held;
-    sum.bodies += bodies;
-    sum.identities += identities;
-    sum.rejected += rejected;
-    sum.gaps += gaps;
-    sum.declined += declined;
-    sum.foreign += foreign;
-    Ok(())
-}
-
-fn in_words(imported: &Imported) -> String {
-    let records = |value| count(value, "record", "records");
-    let parts = [
-        (imported.duplicates, format!("{} held already", number(imported.duplicates))),
-        (imported.held, format!("{} whose signer is not known yet", records(imported.held))),
-        (imported.bodies, count(imported.bodies, "missing body", "missing bodies")),
-        (imported.identities, count(imported.identities, "new identity", "new identities")),
-        (imported.rejected, format!("{} not authentic and refused", records(imported.rejected))),
-        (imported.foreign, format!("{} for others, not kept", records(imported.foreign))),
-        (imported.gaps, format!("{} without what comes before", records(imported.gaps))),
-        (imported.declined, format!("{} declined by policy", records(imported.declined))),
-    ];
-    let parts = parts.into_iter().filter(|(value, _)| *value != 0).map(|(_, text)| text);
-    let new = count(imported.inserted, "new record", "new records");
-    std::iter::once(new).chain(parts).collect::<Vec<_>>().join(", ")
+/// Returns a path with those of these members that are there.
+fn with_query(path: &str, members: &[(&str, Option<&str>)]) -> Result<String, Failure> {
+    let members: Vec<_> =
+        members.iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+    let query = serde_urlencoded::to_string(&members)
+        .map_err(|error| failure(ErrorCode::Internal, error.to_string()))?;
+    Ok(format!("{path}{}{query}", if query.is_empty() { "" } else { "?" }))
 }

@@ -30,7 +30,7 @@ use baraza_api::ErrorCode;
 use baraza_record::ID_BYTES;
 
 use crate::{
-    args::{Bundle, Centre, Command},
+    args::{Centre, Command},
     error::{Failure, failure},
     shell::Shell,
 };
@@ -56,10 +56,7 @@ pub(crate) fn run(shell: &mut Shell<'_, '_>, command: Option<Command>) -> Result
         Command::Show(args) => record::show(shell, &args),
         Command::Sync(args) => exchange::sync(shell, args),
         Command::Peers => exchange::peers(shell),
-        Command::Bundle(Bundle::Create { file, whom }) => {
-            bundle::create(shell, &file, whom.as_deref())
-        }
-        Command::Bundle(Bundle::Import { files }) => bundle::import(shell, &files),
+        Command::Bundle(command) => bundle::run(shell, command),
         Command::Network(command) => network::run(shell, command),
         Command::Join(args) => network::join(shell, &args),
         Command::Leave(args) => network::leave(shell, &args),

@@ -13,17 +13,21 @@ use std::{
 };
 
 use baraza_api::ErrorCode;
-use baraza_identity::{Capabilities, Join, Log, SignedEvent};
+use baraza_identity::{Capabilities, EventError, Join, Log, SignedEvent};
 use baraza_record::{
     ANCHOR_HEADERS_MAX, BodyCommit, CentreId, EventId, FeedId, Payload, PublicKey,
     RECORD_BYTES_MAX, RecordId, SignedRecord, VerifiedRecord, WireRecord,
+    exchange::Note,
     frame::{self, Frame, FrameReader, ReadError},
     hash,
     sign::Signature,
 };
 use serde::Serialize;
 
-use super::{backup::BackupSeen, bundle::Damages};
+use super::{
+    backup::BackupSeen,
+    bundle::{Damages, HaveSeen, PartSeen},
+};
 use crate::{
     error::{Failure, failure},
     output::{count, number},
@@ -55,6 +59,14 @@ struct Report {
     /// Frames that are no records, or that this version does not know.
     other_frames: u64,
     damaged: Damages,
+    /// Identity events that go on logs whose beginning is not in this file.
+    identities_continued: u64,
+    /// What the file says of itself, if it is a part of a bundle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<PartSeen>,
+    /// What the file says, if it is a have-file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    have: Option<HaveSeen>,
     /// What the file says of itself, if it is a backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<BackupSeen>,
@@ -80,7 +92,9 @@ struct RecordReport {
 impl Report {
     fn damaged_parts(&self) -> u64 {
         let backup = self.backup.as_ref();
-        self.damaged.count
+        let cut = self.part.as_ref().is_some_and(|part| !part.complete)
+            || self.have.as_ref().is_some_and(|have| !have.complete);
+        self.damaged.count.max(u64::from(cut))
             + backup
                 .map_or(0, |backup| backup.files_broken.len() as u64 + u64::from(!backup.complete))
     }
@@ -155,6 +169,7 @@ fn verify_one(shell: &Shell<'_, '_>, path: &Path) -> Result<Report, Failure> {
             Ok((_, frame)) => {
                 match &frame {
                     Frame::Private(content) => verifier.backup(content, frames),
+                    Frame::Exchange(content) => verifier.exchange(content, frames),
                     _ => verifier.take(frame),
                 }
                 frames += 1;
@@ -208,14 +223,26 @@ impl Verifier {
                 Ok(event) => self.events.entry(event.centre()).or_default().push(event),
                 Err(_) => self.report.identities_refused += 1,
             },
-            Frame::Erase { .. } | Frame::Clock(_) | Frame::Private(_) | Frame::Unknown { .. } => {
-                self.report.other_frames += 1;
-            }
+            Frame::Erase { .. }
+            | Frame::Clock(_)
+            | Frame::Exchange(_)
+            | Frame::Private(_)
+            | Frame::Unknown { .. } => self.report.other_frames += 1,
         }
     }
 
     fn backup(&mut self, content: &[u8], before: u64) {
         self.report.backup.get_or_insert_default().take(content, before);
+    }
+
+    fn exchange(&mut self, content: &[u8], before: u64) {
+        match Note::decode(content) {
+            Some(note) => {
+                PartSeen::take(&mut self.report.part, &note, before);
+                HaveSeen::take(&mut self.report.have, &note);
+            }
+            None => self.report.other_frames += 1,
+        }
     }
 
     fn header(&mut self, record: SignedRecord) {
@@ -293,7 +320,11 @@ impl Verifier {
         for (centre, events) in std::mem::take(&mut self.events) {
             // Events count together, whatever their order in the file.
             let Join { log, refused, .. } = Log::join(Vec::new(), events);
-            self.report.identities_refused += refused.len() as u64;
+            // What a site lacks of a log may be the end of it alone: nothing shows it false here.
+            let orphan = |error: &&EventError| matches!(error, EventError::Orphan { .. });
+            let continued = refused.iter().filter(orphan).count();
+            self.report.identities_continued += continued as u64;
+            self.report.identities_refused += (refused.len() - continued) as u64;
             logs.extend(log.map(|log| (centre, log)));
         }
         for ((centre, signer, under), records) in &self.signers {
@@ -330,10 +361,16 @@ fn print(shell: &mut Shell<'_, '_>, report: &Report) -> Result<(), Failure> {
         (report.bodies, "bodies that are the signed ones"),
         (report.bodies_refused, "bodies that are not the signed ones"),
         (report.identities_refused, "identities that are not valid"),
+        (report.identities_continued, "changes of identities whose beginning is not in this file"),
         (report.other_frames, "other parts, passed over"),
     ];
     for (value, what) in lines.into_iter().filter(|(value, _)| *value != 0) {
         text += &format!("  {:>9}  {what}\n", number(value));
+    }
+    let now = shell.screen.now;
+    let said = report.part.iter().map(|part| part.in_words(now));
+    for words in said.chain(report.have.iter().map(|have| have.in_words(now))) {
+        text += &format!("  {}\n", Safe(&words));
     }
     shell.print(text)?;
     if let Some(backup) = &report.backup {

@@ -2,16 +2,30 @@
 
 use baraza_api::{BUNDLE_PIECE_BYTES, Imported};
 use baraza_record::{
-    Payload, RecordId, Timestamp,
+    CentreId, Payload, PublicKey, RecordId, Timestamp,
+    exchange::{Note, PartEnd, Whom},
     frame::{Frame, FrameReader, PREAMBLE},
 };
 use serde_json::{Value, json};
 
-use crate::support::{Node, Program, error, run};
+use crate::support::{NOW, Node, Program, error, run};
 
 fn payload(number: u8, bytes: usize) -> Frame {
     let payload = Payload { salt: [number; 16], body: vec![number; bytes] };
     Frame::Payload { record: RecordId([number; 32]), payload }
+}
+
+/// Whose node it is.
+const CENTRE: CentreId = CentreId([0xa1; 32]);
+
+fn status() -> Value {
+    json!({
+        "version": "1", "centre": CENTRE, "centre_name": "Alice", "peer_id": "12D",
+        "node_key": PublicKey([0xb2; 32]), "daemon": false, "listen": [], "records": 0,
+        "bodies_missing": 0, "held": 0, "centres": 1, "feeds": 0, "ledger_bytes": 0,
+        "peers_connected": 0, "peers_known": 0, "sessions": 0, "set_digest": "", "index_behind": 0,
+        "unlocked": true, "warnings": [],
+    })
 }
 
 fn stream(frames: &[Frame]) -> Vec<u8> {
@@ -31,13 +45,23 @@ fn a_bundle_is_written_page_by_page_as_one_stream() {
     let whole = stream(&[payload(1, 10), payload(2, 20)]);
     let half = stream(&[payload(1, 10)]).len();
     let node = Node::default()
+        .json("GET /v1/status", &status())
         .reply("GET /v1/bundle", 200, Some("f 2"), whole[..half].to_vec())
         .reply("GET /v1/bundle?after=f+2", 200, None, whole[half..].to_vec());
     let program = Program::with(node);
     let shown = run(&program, &["bundle", "create", file.to_str().unwrap(), "--json"]);
     assert_eq!(shown.exit, 0, "{}", shown.err);
-    assert_eq!(std::fs::read(&file).unwrap(), whole);
-    assert_eq!(serde_json::from_str::<Value>(&shown.out).unwrap()["bytes"], whole.len());
+    let written = std::fs::read(&file).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&shown.out).unwrap()["bytes"], written.len());
+    let frames: Vec<_> = FrameReader::new(&written[..]).map(|item| item.unwrap().1).collect();
+    let [Frame::Exchange(start), first, second, Frame::Exchange(end)] = &frames[..] else {
+        panic!("{frames:?}");
+    };
+    assert_eq!([first, second], [&payload(1, 10), &payload(2, 20)]);
+    let Some(Note::PartStart(start)) = Note::decode(start) else { panic!("no start") };
+    assert_eq!((start.place.number(), start.place.of(), start.made_ms), (1, 1, NOW));
+    assert_eq!((start.centre, start.with, start.answers), (CENTRE, Whom::Everybody, None));
+    assert_eq!(Note::decode(end), Some(Note::PartEnd(PartEnd { place: start.place, frames: 3 })));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
 }
 
@@ -49,6 +73,7 @@ fn a_bundle_is_not_overwritten_unasked_and_not_left_half_written() {
     let create = ["bundle", "create", file.to_str().unwrap()];
     assert_eq!(run(&Program::with(Node::default()), &create).exit, 2);
     let node = Node::default()
+        .json("GET /v1/status", &status())
         .reply("GET /v1/bundle", 200, Some("x"), stream(&[payload(1, 10)]))
         .fails("GET /v1/bundle?after=x", &error(baraza_api::ErrorCode::Store));
     let yes = [&create[..], &["--yes"]].concat();

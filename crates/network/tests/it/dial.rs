@@ -107,8 +107,8 @@ async fn a_bad_address_to_listen_on_is_named() {
     for (text, part) in [
         ("127.0.0.1:4001", "`127.0.0.1:4001` is not an address"),
         (
-            "/ip4/127.0.0.1/tcp/4001/ws",
-            "cannot be used: /ws is not supported; write it like /ip4/0.0.0.0/tcp/4001",
+            "/ip4/127.0.0.1/tcp/4001/wss",
+            "cannot be used: this node has no certificate: use /ws behind a web server; write it like /ip4/0.0.0.0/tcp/4001",
         ),
         ("/ip4/192.0.2.7/tcp/4001", "cannot listen on /ip4/192.0.2.7/tcp/4001: "),
     ] {

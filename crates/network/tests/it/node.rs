@@ -42,9 +42,19 @@ impl Node {
         capacity: usize,
         limits: Limits,
     ) -> Self {
+        Self::with(seed, listen, capacity, |config| config.limits = limits).await
+    }
+
+    /// Starts a node whose configuration `change` changes.
+    pub(crate) async fn with(
+        seed: u8,
+        listen: &[&str],
+        capacity: usize,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config::new(Zeroizing::new([seed; 32]), BUSY.to_vec());
         config.listen = listen.iter().map(|text| (*text).to_owned()).collect();
-        config.limits = limits;
+        change(&mut config);
         let network = Network::new(config).unwrap();
         let (effects, effects_in) = mpsc::channel(64);
         let (events_out, events) = mpsc::channel(capacity);
@@ -63,10 +73,11 @@ impl Node {
                 .await,
             );
         }
-        for kind in
-            listen.iter().map(|text| text.trim_end_matches("0").trim_end_matches("0/quic-v1"))
+        for kind in listen.iter().map(|text| text.split_once("/0").map_or(*text, |(kind, _)| kind))
         {
-            let address = addresses.iter().find(|address| address.starts_with(kind)).unwrap();
+            let ws = listen.iter().any(|text| text.starts_with(kind) && text.ends_with("/ws"));
+            let fits = |a: &&String| a.starts_with(kind) && a.contains("/ws/") == ws;
+            let address = addresses.iter().find(fits).unwrap();
             let (address, named) = baraza_network::parse_address(address).unwrap();
             assert_eq!(named, Some(peer));
             node.addresses.push(address);
@@ -79,11 +90,17 @@ impl Node {
     }
 
     /// Returns the next event, whatever it is.
+    pub(crate) async fn any(&mut self) -> NetEvent {
+        self.wait("event", Some).await
+    }
+
+    /// Returns the next event that is not about traffic.
     pub(crate) async fn next(&mut self) -> NetEvent {
-        tokio::time::timeout(DEADLINE, self.events.recv())
-            .await
-            .expect("an event in time")
-            .expect("it runs")
+        self.wait("event", |event| match event {
+            NetEvent::Traffic { .. } => None,
+            event => Some(event),
+        })
+        .await
     }
 
     /// Waits for an event that `pick` likes; others are dropped.

@@ -155,7 +155,8 @@ impl<'a, S: Store> Placing<'a, S> {
                 self.done.duplicates += 1;
                 complete(self.store, &other, &entry, record, &mut self.done)
             }
-            None if lowest || self.leads_on(record)? => {
+            // The branch that the log names may leave the main one behind where a third one did.
+            None if lowest || self.leads_on(record)? || (wanted && self.parts_here(record)?) => {
                 self.done.inserted += 1;
                 self.store.put_record(record, Branch::Other, self.now)
             }

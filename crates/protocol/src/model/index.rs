@@ -18,6 +18,8 @@ pub struct MemoryIndex(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     docs: BTreeMap<RecordId, IndexDoc>,
+    /// What was staged, in its order; none where a record is to be removed.
+    staged: Vec<(RecordId, Option<IndexDoc>)>,
     position: IndexPosition,
 }
 
@@ -32,15 +34,27 @@ impl Index for MemoryIndex {
         Ok(self.lock().position)
     }
 
+    fn stage(&self, put: &[IndexDoc], remove: &[RecordId]) -> Result<(), IndexError> {
+        let mut state = self.lock();
+        state.staged.extend(put.iter().map(|doc| (doc.id, Some(doc.clone()))));
+        state.staged.extend(remove.iter().map(|id| (*id, None)));
+        Ok(())
+    }
+
     fn apply(
         &self,
         put: &[IndexDoc],
         remove: &[RecordId],
         position: IndexPosition,
     ) -> Result<(), IndexError> {
+        self.stage(put, remove)?;
         let mut state = self.lock();
-        state.docs.retain(|id, _| !remove.contains(id));
-        state.docs.extend(put.iter().map(|doc| (doc.id, doc.clone())));
+        for (id, doc) in std::mem::take(&mut state.staged) {
+            match doc {
+                Some(doc) => state.docs.insert(id, doc),
+                None => state.docs.remove(&id),
+            };
+        }
         state.position = position;
         Ok(())
     }
@@ -51,6 +65,7 @@ impl Index for MemoryIndex {
     }
 
     fn purge(&self) -> Result<(), IndexError> {
+        self.lock().staged.clear();
         Ok(())
     }
 

@@ -37,6 +37,10 @@ const BACKOFF_MS: u64 = 2_000;
 /// Longest such wait (5 min).
 const BACKOFF_MAX_MS: u64 = 300_000;
 
+/// Longest wait between two dials of the same while nobody is connected (30 s): then it is
+/// most likely our own link that is away, and it may be back at any time.
+const ALONE_WAIT_MAX_MS: u64 = 30_000;
+
 /// Longest wait for a peer that is busy (15 s): it is well and will have time again.
 const BUSY_WAIT_MAX_MS: u64 = 15_000;
 
@@ -232,6 +236,11 @@ impl Dialled {
         self.failures = self.failures.saturating_add(1);
         self.again_at = now.plus_ms(backoff_ms(self.failures));
     }
+
+    /// Shortens a wait that was for a peer that is away.
+    fn alone(&mut self, now: Timestamp) {
+        self.again_at = self.again_at.min(now.plus_ms(ALONE_WAIT_MAX_MS));
+    }
 }
 
 impl Links {
@@ -321,6 +330,10 @@ impl<S: Store> Service<S> {
         self.links.online = true;
         self.links.up.entry(peer).or_insert_with(|| Link::new(outbound, self.now));
         self.links.dialled.remove(&peer);
+        if self.links.up.len() == 1 {
+            // The link is back: what was waited for meanwhile says nothing of the others.
+            self.links.dialled.clear();
+        }
         if outbound {
             self.links.failures.retain(|(failed, _)| !failed.starts_with(address));
         }
@@ -373,7 +386,10 @@ impl<S: Store> Service<S> {
     /// Dials the bootstrap addresses while nobody is connected, and known peers while few are.
     fn dial_due(&mut self) -> Result<(), StoreError> {
         let now = self.now;
-        if self.links.up.is_empty() {
+        let alone = self.links.up.is_empty();
+        if alone {
+            self.links.dialled.values_mut().for_each(|dialled| dialled.alone(now));
+            self.links.bootstrap.values_mut().for_each(|dialled| dialled.alone(now));
             let due = self.links.bootstrap.iter_mut().filter(|(_, one)| one.again_at <= now);
             let addresses: Vec<_> = due
                 .map(|(address, dialled)| {
@@ -401,7 +417,9 @@ impl<S: Store> Service<S> {
         let due = candidates.into_iter().take(lacking);
         let due: Vec<_> = due.map(|(peer, entry)| (*peer, entry.clone())).collect();
         for (peer, entry) in due {
-            if entry.connected_ms.is_none()
+            // While nobody can be reached, nobody is found to be gone.
+            if !alone
+                && entry.connected_ms.is_none()
                 && DIALS_MAX <= self.links.dialled.get(&peer).map_or(0, |dialled| dialled.failures)
             {
                 self.forget_peer(&peer)?;

@@ -284,8 +284,8 @@ impl Session {
 
     /// Returns bodies of one shelf to ask for: none if none is wanted that was not asked for.
     fn next_bodies<S: Store>(&mut self, store: &S) -> Result<(Shared, Vec<Place>), StoreError> {
-        let (mut of, mut places) = (None, Vec::new());
-        while places.len() < BODIES_MAX {
+        let (mut of, mut places, mut left) = (None, Vec::new(), self.pace.bytes());
+        while places.len() < BODIES_MAX && left != 0 {
             let Some(place) = self.tasks.bodies.pop_front() else {
                 let Some(after) = self.tasks.missing_from.take() else { break };
                 let (wanted, next) = want::page(store, after, self.gate.as_deref(), |_| true)?;
@@ -305,6 +305,7 @@ impl Session {
                 self.tasks.bodies.push_front(place);
                 break;
             }
+            left = left.saturating_sub(self.pace.mean(&place.feed));
             places.push(place);
         }
         Ok((of.unwrap_or(Shared::Public), places))

@@ -4,7 +4,7 @@
 //! a day, and whenever it does not explain a difference, the tries are gone through.
 //! Spec: docs/PROTOCOL.md, section 6.3.
 
-use baraza_reconcile::Head;
+use baraza_reconcile::{DIGITS, Head};
 use baraza_record::{CentreId, EventId, Timestamp};
 
 use crate::{
@@ -128,7 +128,9 @@ impl Session {
                 Below::Branches(branches) => {
                     self.count_heads(branches.len())?;
                     let further = |(deeper, _): &(Vec<u8>, [u8; 32])| {
-                        prefix.len() < deeper.len() && deeper.starts_with(prefix)
+                        deeper.len() <= DIGITS
+                            && prefix.len() < deeper.len()
+                            && deeper.starts_with(prefix)
                     };
                     if !branches.iter().all(further) || !branches.is_sorted_by(|a, b| a.0 < b.0) {
                         return violation("a trie does not go down");

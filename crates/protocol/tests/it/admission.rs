@@ -26,7 +26,7 @@ const ORDERS: u64 = 40;
 
 /// Objects that are held.
 #[derive(Clone, Copy, Debug)]
-enum Part {
+pub(crate) enum Part {
     /// The honest records up to this position.
     H(Seq),
     /// The thief's records between these positions; the honest ones up to the first come too.
@@ -41,13 +41,13 @@ enum Part {
     Choice(char, Seq),
 }
 
-struct World {
+pub(crate) struct World {
     owner: Owner,
     honest: Vec<VerifiedRecord>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let owner = Owner::new(1);
         let honest = owner.author.chain(6);
         Self { owner, honest }
@@ -79,7 +79,10 @@ impl World {
     }
 
     /// Returns the events and the ranges of records that a case speaks of.
-    fn objects(mut self, parts: &[Part]) -> (Vec<SignedEvent>, Vec<Vec<VerifiedRecord>>) {
+    pub(crate) fn objects(
+        mut self,
+        parts: &[Part],
+    ) -> (Vec<SignedEvent>, Vec<Vec<VerifiedRecord>>) {
         let mut events = vec![self.owner.author.event.clone()];
         let mut ranges = Vec::new();
         for part in parts {
@@ -108,7 +111,11 @@ impl World {
 }
 
 /// Offers everything in an order that follows from the seed, until nothing changes.
-fn settle(seed: u64, events: &[SignedEvent], ranges: &[Vec<VerifiedRecord>]) -> MemoryStore {
+pub(crate) fn settle(
+    seed: u64,
+    events: &[SignedEvent],
+    ranges: &[Vec<VerifiedRecord>],
+) -> MemoryStore {
     let mut store = MemoryStore::new(1);
     let mut random = Random(seed);
     let mut order: Vec<usize> = (0..events.len() + ranges.len()).collect();

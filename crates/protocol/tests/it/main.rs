@@ -6,6 +6,7 @@
 
 mod admission;
 mod answers;
+mod bundles;
 mod entitled;
 mod fixture;
 mod hostile;

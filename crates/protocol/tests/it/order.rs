@@ -13,7 +13,7 @@ use crate::fixture::{NOW, Random, admitted, bare, digest, garbled, go_on, head, 
 const ORDERS: u64 = 1_000;
 
 /// Something that a peer may offer at any time.
-enum Item {
+pub(crate) enum Item {
     Identity(Vec<u8>),
     Range(Vec<VerifiedRecord>),
     Body(Place, Payload),
@@ -23,7 +23,7 @@ enum Item {
 //  bob     1 2 3 4            forks at 3 (3' 4'), and 2'' 3'' fork it again further down
 //  carol   1 .. 6             does not fork; comes in ranges with bad signatures, too
 //  dave    1, 1'              forks at the first record
-fn history() -> Vec<Item> {
+pub(crate) fn history() -> Vec<Item> {
     let [alice, bob, carol, dave] = [1, 2, 3, 4].map(Author::new);
     let mut items: Vec<_> = [&alice, &bob, &carol, &dave]
         .map(|author| Item::Identity(author.event.encode()))
@@ -51,7 +51,7 @@ fn history() -> Vec<Item> {
     items
 }
 
-fn offer(store: &mut MemoryStore, item: &Item) {
+pub(crate) fn offer(store: &mut MemoryStore, item: &Item) {
     match item {
         Item::Identity(event) => {
             ingest::ingest_identity(store, event).unwrap();

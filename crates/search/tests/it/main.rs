@@ -7,3 +7,4 @@ mod languages;
 mod odd;
 mod paging;
 mod ranking;
+mod staging;

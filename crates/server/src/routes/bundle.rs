@@ -1,32 +1,30 @@
-//! Bundles: all that is public, or that somebody is entitled to, and that this node does not
-//! block, piece by piece, out and in.
+//! Bundles and have-files, piece by piece, out and in.
 //!
-//! Invariant: a piece is whole frames and can be verified by itself: each run of records of
-//! a feed ends at a header whose signature was checked. The same store gives the same pieces,
-//! so a transfer that was cut off goes on where it stopped.
-//! Not here: what an import keeps (`baraza_protocol::ingest`), files (`baraza-cli`).
-//! Spec: docs/PROTOCOL.md, section 8.2.
+//! Invariant: a piece is whole frames and can be verified by itself. The same store gives the
+//! same pieces, so a transfer that was cut off goes on where it stopped; memory holds one piece.
+//! Not here: what is missing elsewhere (`baraza_protocol::bundle`), what an import keeps
+//! (`baraza_protocol::ingest`), files (`baraza-cli`).
+//! Spec: docs/PROTOCOL.md, sections 8.2 and 8.5.
 
 use std::{fmt, str::FromStr};
 
 use axum::{
     Json,
+    body::Bytes,
     extract::State,
     http::{HeaderMap, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use baraza_api::{BUNDLE_PIECE_BYTES, Imported};
+use baraza_api::{Imported, Lacking, PlanReply};
 use baraza_protocol::{
+    bundle::{self, Cursor, Export, HaveCursor, Theirs},
     command::{Command, Reply as Answer},
     entitle::Entitlement,
-    policy::{Rules, Verdict},
-    standing::{self, Shelf},
-    store::{Branch, PAGE_MAX, Place, SignatureState, StoreError, StoreRead},
 };
 use baraza_record::{
-    ANCHOR_HEADERS_MAX, CentreId, FeedId, HEADER_BYTES_MAX, RecordId, Seq, SignedRecord,
-    frame::{self, PREAMBLE},
-    sign::{self, Domain, Signature},
+    FeedId,
+    exchange::Note,
+    frame::{Frame, PREAMBLE},
 };
 
 use super::{Node, Reply};
@@ -34,45 +32,107 @@ use crate::{
     failure::Failure,
     input::{OCTETS, Octets, Params},
     networks,
+    state::App,
 };
 
 /// Header of a reply that says where the next piece starts.
 const NEXT: &str = "baraza-next";
 
-/// Where a piece starts. Its text is opaque to clients.
+/// Where a piece of a whole bundle starts. Its text is opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cursor {
-    /// With the identities that follow this centre's, or with the first.
-    Identities(Option<CentreId>),
-    /// With this record of this feed.
-    Records(FeedId, Seq),
+enum Whole {
+    Logs(Option<Cursor>),
+    Feeds(Option<Cursor>),
 }
 
-/// A piece of a bundle.
-struct Piece {
-    bytes: Vec<u8>,
-    next: Option<Cursor>,
+/// A part of what another site has, and where to go on in it.
+struct Question {
+    theirs: Theirs,
+    at: Option<Cursor>,
+    whom: Option<String>,
 }
 
 pub(crate) async fn export(State(app): Node, mut params: Params) -> Result<Response, Failure> {
-    let (after, whom) = (params.take::<Cursor>("after")?, params.take::<String>("for")?);
+    let (after, whom) = (params.take::<Whole>("after")?, params.take::<String>("for")?);
     params.finish()?;
     let read = app.read(move |app| {
-        let entitled = match whom {
-            Some(whom) => networks::entitlement(app, &whom)?,
-            None => Entitlement::public(),
+        let (rules, entitled) = (app.rules()?, entitlement(app, whom.as_deref())?);
+        let export = Export::new(&*app.reader, &rules, &entitled)?;
+        let mut bytes = if after.is_none() { PREAMBLE.to_vec() } else { Vec::new() };
+        let next = match after.unwrap_or(Whole::Logs(None)) {
+            Whole::Logs(at) => {
+                let mut piece = export.piece(&Theirs::no_logs(), at)?;
+                bytes.append(&mut piece.bytes);
+                piece.next.map_or(Whole::Feeds(None), |at| Whole::Logs(Some(at))).into()
+            }
+            Whole::Feeds(at) => {
+                let mut piece = export.piece(&Theirs::no_feeds(), at)?;
+                bytes.append(&mut piece.bytes);
+                piece.next.map(|at| Whole::Feeds(Some(at)))
+            }
         };
-        let shelf = standing::shelf_for(&*app.reader, &entitled)?;
-        Ok(piece(&*app.reader, &app.rules()?, &shelf, after)?)
+        Ok((bytes, next))
+    });
+    let (bytes, next) = read.await?;
+    Ok(octets(bytes, next))
+}
+
+/// Gives a piece of what is missing where a site has what the body says.
+pub(crate) async fn missing(
+    State(app): Node,
+    params: Params,
+    Octets(body): Octets,
+) -> Result<Response, Failure> {
+    let question = question(params, &body)?;
+    let read = app.read(move |app| {
+        let entitled = entitlement(app, question.whom.as_deref())?;
+        let rules = app.rules()?;
+        let export = Export::new(&*app.reader, &rules, &entitled)?;
+        Ok(export.piece(&question.theirs, question.at)?)
     });
     let piece = read.await?;
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCTETS));
-    if let Some(next) = piece.next {
-        let text = HeaderValue::try_from(next.to_string()).expect("a cursor is ASCII");
-        headers.insert(NEXT, text);
-    }
-    Ok((headers, piece.bytes).into_response())
+    Ok(octets([PREAMBLE, &piece.bytes[..]].concat(), piece.next))
+}
+
+/// Counts what is missing there and here.
+pub(crate) async fn plan(
+    State(app): Node,
+    params: Params,
+    Octets(body): Octets,
+) -> Reply<PlanReply> {
+    let question = question(params, &body)?;
+    let read = app.read(move |app| {
+        let entitled = entitlement(app, question.whom.as_deref())?;
+        let rules = app.rules()?;
+        let export = Export::new(&*app.reader, &rules, &entitled)?;
+        Ok(export.plan(&question.theirs, question.at)?)
+    });
+    let (plan, next) = read.await?;
+    let bundle::Lacking { events, feeds, records } = plan.lacking;
+    Ok(Json(PlanReply {
+        events: plan.events,
+        feeds: plan.feeds,
+        records: plan.records,
+        bodies: plan.bodies,
+        bytes: plan.bytes,
+        lacking: Lacking { events, feeds, records },
+        next: next.map(|next| next.to_string()),
+    }))
+}
+
+/// Gives a part of what is held here, for a have-file.
+pub(crate) async fn have(State(app): Node, mut params: Params) -> Result<Response, Failure> {
+    let (after, whom) = (params.take::<HaveCursor>("after")?, params.take::<String>("for")?);
+    params.finish()?;
+    let read = app.read(move |app| {
+        let (rules, entitled) = (app.rules()?, entitlement(app, whom.as_deref())?);
+        let at = after.unwrap_or(HaveCursor::START);
+        Ok(bundle::have(&*app.reader, &rules, &entitled, at)?)
+    });
+    let (note, next) = read.await?;
+    let mut bytes = PREAMBLE.to_vec();
+    Frame::Exchange(note.encode()).encode_into(&mut bytes);
+    Ok(octets(bytes, next))
 }
 
 pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imported> {
@@ -81,6 +141,7 @@ pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imp
             inserted: done.inserted,
             duplicates: done.duplicates,
             held: done.held,
+            deferred: done.deferred,
             bodies: done.bodies,
             identities: done.identities,
             rejected: done.rejected,
@@ -92,173 +153,64 @@ pub(crate) async fn import(State(app): Node, Octets(bytes): Octets) -> Reply<Imp
     }
 }
 
-/// Puts a piece together. The first one (`after` is none) begins with the preamble.
-fn piece(
-    reader: &dyn StoreRead,
-    rules: &Rules,
-    shelf: &Shelf,
-    after: Option<Cursor>,
-) -> Result<Piece, StoreError> {
-    let mut bytes = if after.is_none() { PREAMBLE.to_vec() } else { Vec::new() };
-    let mut start = match after.unwrap_or(Cursor::Identities(None)) {
-        Cursor::Records(feed, seq) => Some((feed, seq)),
-        Cursor::Identities(after) => {
-            if let Some(last) = add_identities(reader, rules, &mut bytes, after)? {
-                return Ok(Piece { bytes, next: Some(Cursor::Identities(Some(last))) });
-            }
-            shelf.page(None, 1).next().map(|(feed, _)| (FeedId(*feed), 1))
-        }
+fn entitlement(app: &App, whom: Option<&str>) -> Result<Entitlement, Failure> {
+    whom.map_or(Ok(Entitlement::public()), |whom| networks::entitlement(app, whom))
+}
+
+fn question(mut params: Params, body: &Bytes) -> Result<Question, Failure> {
+    let [after, to] = ["after", "to"].map(|name| params.take::<FeedId>(name));
+    let (after, to) = (after?.map(|key| key.0), to?.map(|key| key.0));
+    let (at, whom) = (params.take::<Cursor>("at")?, params.take::<String>("for")?);
+    params.finish()?;
+    let note = Note::decode(body)
+        .ok_or_else(|| Failure::bad_request("the body is not what an exchange frame has"))?;
+    let ordered = match &note {
+        Note::Logs(heads) | Note::Feeds(heads) => heads.is_sorted_by(|a, b| a.key < b.key),
+        Note::Bodies(_) => true,
+        _ => return Err(Failure::bad_request("the body says nothing of what a site has")),
     };
-    while let Some((feed, from)) = start {
-        let state = reader.feed(&feed)?;
-        let blocked = state.is_some_and(|state| is_blocked(rules, &state.centre, None));
-        let to = if blocked { 0 } else { shelf.get(&feed.0).map_or(0, |head| head.seq) };
-        let end = add_records(reader, rules, &mut bytes, feed, from, to)?;
-        if end <= to {
-            return Ok(Piece { bytes, next: Some(Cursor::Records(feed, end)) });
-        }
-        start = shelf.page(Some(&feed.0), 1).next().map(|(feed, _)| (FeedId(*feed), 1));
+    if !ordered {
+        return Err(Failure::bad_request("the heads are not in ascending order"));
     }
-    Ok(Piece { bytes, next: None })
+    Ok(Question { theirs: Theirs { note, after, to }, at, whom })
 }
 
-/// Adds the identity logs that follow `after`. Returns the last one added if the piece is full.
-fn add_identities(
-    reader: &dyn StoreRead,
-    rules: &Rules,
-    bytes: &mut Vec<u8>,
-    mut after: Option<CentreId>,
-) -> Result<Option<CentreId>, StoreError> {
-    loop {
-        let centres = reader.centres(after, PAGE_MAX)?;
-        for centre in &centres {
-            let mut log = Vec::new();
-            let events = match is_blocked(rules, centre, None) {
-                true => Vec::new(),
-                false => reader.identity(centre)?,
-            };
-            for signed in events {
-                frame::encode_identity(&mut log, &signed);
-            }
-            if let (Some(last), true) = (after, BUNDLE_PIECE_BYTES < bytes.len() + log.len()) {
-                return Ok(Some(last));
-            }
-            bytes.append(&mut log);
-            after = Some(*centre);
-        }
-        if centres.len() < PAGE_MAX {
-            return Ok(None);
-        }
+fn octets(bytes: Vec<u8>, next: Option<impl fmt::Display>) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(OCTETS));
+    if let Some(next) = next {
+        let text = HeaderValue::try_from(next.to_string()).expect("a cursor is ASCII");
+        headers.insert(NEXT, text);
     }
+    (headers, bytes).into_response()
 }
 
-/// Adds the records of `feed` from `from` to `to`, and at least one if the piece has no frame.
-/// Returns the position that the next piece starts with; after `to` if all are in.
-fn add_records(
-    reader: &dyn StoreRead,
-    rules: &Rules,
-    bytes: &mut Vec<u8>,
-    feed: FeedId,
-    from: Seq,
-    to: Seq,
-) -> Result<Seq, StoreError> {
-    let (mut seq, mut anchored) = (from, true);
-    'piece: while seq <= to {
-        let room = BUNDLE_PIECE_BYTES.saturating_sub(bytes.len());
-        let records = reader.range(&feed, seq, to, room)?;
-        if records.is_empty() {
-            return Err(StoreError::Damaged {
-                what: format!("record {seq} of feed {feed} is not held"),
-            });
-        }
-        for record in records {
-            let signature = checked_signature(reader, &feed, &record)?;
-            let mut frames = Vec::with_capacity(HEADER_BYTES_MAX);
-            frame::encode_header(&mut frames, signature, record.header_bytes());
-            // The header of a blocked record stays: the chain leads through it.
-            let blocked = is_blocked(rules, &record.header().centre, Some(&record.id()));
-            if let Some(payload) = record.payload().filter(|_| !blocked) {
-                frame::encode_payload(&mut frames, &record.id(), payload);
-            }
-            if PREAMBLE.len() < bytes.len() && BUNDLE_PIECE_BYTES < bytes.len() + frames.len() {
-                break 'piece;
-            }
-            bytes.append(&mut frames);
-            anchored = signature.is_some();
-            seq += 1;
-        }
-    }
-    if !anchored {
-        add_anchor(reader, bytes, feed, seq)?;
-    }
-    Ok(seq)
-}
-
-fn is_blocked(rules: &Rules, centre: &CentreId, record: Option<&RecordId>) -> bool {
-    rules.judge(centre, record).0 == Verdict::Blocked
-}
-
-/// Adds bare headers from `seq` on, up to the first with a signature: it proves those before it.
-fn add_anchor(
-    reader: &dyn StoreRead,
-    bytes: &mut Vec<u8>,
-    feed: FeedId,
-    seq: Seq,
-) -> Result<(), StoreError> {
-    for seq in (seq..).take(ANCHOR_HEADERS_MAX) {
-        let place = Place { feed, seq, branch: Branch::Main };
-        let Some(record) = reader.record(&place)? else { break };
-        let signature = checked_signature(reader, &feed, &record)?;
-        frame::encode_header(bytes, signature, record.header_bytes());
-        if signature.is_some() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Returns the record's own signature if it is valid.
-fn checked_signature<'r>(
-    reader: &dyn StoreRead,
-    feed: &FeedId,
-    record: &'r SignedRecord,
-) -> Result<Option<&'r Signature>, StoreError> {
-    let header = record.header();
-    let place = Place { feed: *feed, seq: header.seq, branch: Branch::Main };
-    let checked =
-        reader.entry(&place)?.map(|entry| entry.signature) == Some(SignatureState::Checked);
-    let valid = |signature: &&Signature| {
-        checked
-            || sign::verify(Domain::Record, &header.signer, record.header_bytes(), signature)
-                .is_ok()
-    };
-    Ok(record.signature().filter(valid))
-}
-
-impl fmt::Display for Cursor {
+impl fmt::Display for Whole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Identities(None) => f.write_str("identities"),
-            Self::Identities(Some(centre)) => write!(f, "identities-{centre}"),
-            Self::Records(feed, seq) => write!(f, "records-{feed}-{seq}"),
+        let (part, at) = match self {
+            Self::Logs(at) => ("logs", at),
+            Self::Feeds(at) => ("feeds", at),
+        };
+        match at {
+            Some(at) => write!(f, "{part}.{at}"),
+            None => f.write_str(part),
         }
     }
 }
 
-impl FromStr for Cursor {
-    type Err = &'static str;
+impl FromStr for Whole {
+    type Err = bundle::BadCursor;
 
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        let parts: Vec<_> = text.split('-').collect();
-        let cursor = match parts[..] {
-            ["identities"] => Some(Self::Identities(None)),
-            ["identities", centre] => centre.parse().ok().map(|id| Self::Identities(Some(id))),
-            ["records", feed, seq] => {
-                feed.parse().ok().zip(seq.parse().ok()).map(|(feed, seq)| Self::Records(feed, seq))
-            }
-            _ => None,
+    fn from_str(text: &str) -> Result<Self, bundle::BadCursor> {
+        let (part, at) = match text.split_once('.') {
+            Some((part, at)) => (part, Some(at.parse()?)),
+            None => (text, None),
         };
-        cursor.ok_or("not a place where a piece starts")
+        match part {
+            "logs" => Ok(Self::Logs(at)),
+            "feeds" => Ok(Self::Feeds(at)),
+            _ => Err(bundle::BadCursor),
+        }
     }
 }
 
@@ -267,16 +219,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_survives_its_text() {
-        for cursor in [
-            Cursor::Identities(None),
-            Cursor::Identities(Some(CentreId([0xa7; 32]))),
-            Cursor::Records(FeedId([9; 32]), u64::MAX),
-        ] {
-            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    fn a_place_in_a_whole_bundle_survives_its_text() {
+        let cursor: Cursor = format!("{}-7", FeedId([9; 32])).parse().expect("a cursor");
+        for whole in [Whole::Logs(None), Whole::Logs(Some(cursor)), Whole::Feeds(Some(cursor))] {
+            assert_eq!(whole.to_string().parse(), Ok(whole));
         }
-        for text in ["", "records", "records-00-1", "identities-", "records-x-y-z"] {
-            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        for text in ["", "records", "logs.", "feeds.00-1"] {
+            assert!(text.parse::<Whole>().is_err(), "{text}");
         }
     }
 }

@@ -31,7 +31,7 @@ pub use quarantine::QUARANTINED_MAX;
 pub use search::{EXCERPT_CHARS, HITS_DEFAULT, OFFSET_MAX};
 
 pub(crate) use accredit::accredit;
-pub(crate) use bundle::{export, import};
+pub(crate) use bundle::{export, have, import, missing, plan};
 pub(crate) use centres::{centre, centre_log, centres};
 pub(crate) use direct::{publish, retract};
 pub(crate) use drafts::{

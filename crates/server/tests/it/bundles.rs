@@ -51,7 +51,7 @@ async fn an_imported_bundle_makes_two_nodes_equal() {
     assert!(1 < lengths.len(), "{lengths:?}");
     assert!(lengths.iter().all(|length| *length <= BUNDLE_PIECE_BYTES), "{lengths:?}");
     let none_lost = json!({
-        "inserted": 40, "duplicates": 0, "held": 0, "bodies": 0, "identities": 1, "rejected": 0,
+        "inserted": 40, "duplicates": 0, "held": 0, "deferred": 0, "bodies": 0, "identities": 1, "rejected": 0,
         "gaps": 0, "declined": 0, "foreign": 0,
     });
     assert_eq!(totals, none_lost);

@@ -1,10 +1,10 @@
 //! Peer books full of junk, connections told twice, requests lost.
 
 use baraza_protocol::{
-    Input,
+    Effect, Input,
     command::{Command, Reply},
     conformance::Author,
-    net::NetEvent,
+    net::{NetEffect, NetEvent},
     peers::{BOOK_MAX, HEARSAY_MAX},
     screen::screen,
     session::RETRIES_MAX,
@@ -122,4 +122,55 @@ fn a_request_that_fails_is_asked_again_three_times() {
     }
     assert_eq!((asked, victim.status().sessions), (1 + RETRIES_MAX, 0));
     assert_eq!(victim.failure(&Author::new(66)).as_deref(), Some("time-out"));
+}
+
+/// Lets time pass, a second at a time, with every dial failing; returns how many there were
+/// and the longest time between two of them.
+fn dials_in(victim: &mut Victim, seconds: u64) -> (u32, u64) {
+    let (mut dials, mut longest, mut last) = (0, 0, 0);
+    for second in 1..=seconds {
+        victim.now = victim.now.plus_ms(1_000);
+        victim.service.handle_timeout(victim.now);
+        victim.service.commit().unwrap();
+        while let Some(effect) = victim.service.poll_effect() {
+            let Effect::Net(NetEffect::Dial { addresses, .. }) = effect else { continue };
+            (dials, longest, last) = (dials + 1, longest.max(second - last), second);
+            let reason = "no route".to_owned();
+            for address in addresses {
+                let failed = NetEvent::DialFailed { address, reason: reason.clone() };
+                victim.service.handle(Input::Net(failed), victim.now);
+            }
+        }
+    }
+    (dials, longest.max(seconds - last))
+}
+
+#[test]
+fn however_long_the_link_was_away_somebody_is_dialled_within_half_a_minute() {
+    let mut victim = Victim::new();
+    let store = victim.service.store().clone();
+    for peer in [101, 102, 103].map(Author::new) {
+        victim.meet(&peer, &store, &mut |_, answer| answer.encode());
+        let peer = peer.key.public();
+        let addresses = vec![format!("/memory/{}", peer.0[0])];
+        victim.give(vec![Input::Net(NetEvent::Found { peer, addresses, local: false })]);
+    }
+    for peer in [101, 102, 103].map(Author::new) {
+        victim.leave(&peer);
+    }
+    let hearsay = PublicKey([7; 32]);
+    let addresses = vec!["/memory/7".to_owned()];
+    victim.give(vec![Input::Net(NetEvent::Found { peer: hearsay, addresses, local: false })]);
+    let (dials, longest) = dials_in(&mut victim, 24 * 3_600);
+    assert!(longest <= 30, "{longest} s without a dial");
+    assert!(dials <= 4 * (24 * 3_600 / 30 + 8), "{dials} dials in a day");
+    let Reply::Peers(peers) = victim.reply(Command::Peers) else { panic!("not peers") };
+    assert!(peers.iter().any(|one| one.peer == hearsay), "nobody was found to be gone");
+
+    // With somebody connected, those who are away are dialled less and less.
+    let address = "/memory/1".to_owned();
+    let peer = Author::new(104).key.public();
+    victim.give(vec![Input::Net(NetEvent::Connected { peer, address, outbound: false })]);
+    let (dials, _) = dials_in(&mut victim, 3_600);
+    assert!(dials < 120, "{dials} dials in an hour");
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod audiences;
+mod cursors;
 mod flood;
 mod gossip;
 mod links;

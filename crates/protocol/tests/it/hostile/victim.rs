@@ -37,6 +37,12 @@ impl Victim {
         Self { now: self.now, ..Self::over(store) }
     }
 
+    /// Makes a node that holds the logs of so many centres.
+    pub(super) fn over_many(centres: u8) -> Self {
+        let authors: Vec<_> = (1..centres).map(Author::new).chain([Author::new(100)]).collect();
+        Self::over(store_of(&authors.iter().collect::<Vec<_>>()))
+    }
+
     fn over(store: MemoryStore) -> Self {
         let author = Author::new(100);
         let config = Config {
