@@ -19,10 +19,17 @@ mod gate;
 mod guide;
 mod harness;
 mod hostile_files;
+#[path = "../lab/mod.rs"]
+#[allow(dead_code, reason = "benches/lab.rs uses the rest")]
+mod lab;
 mod link;
+mod links;
 mod networks;
 mod outsider;
 mod policy;
 mod reach;
 mod staff;
 mod sticks;
+#[path = "../../benches/support/mod.rs"]
+#[allow(dead_code, reason = "the benchmarks use the rest")]
+mod support;

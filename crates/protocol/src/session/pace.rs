@@ -29,7 +29,9 @@ const QUICK_MS: u64 = 2_000;
 /// An answer that comes slower (6 s) makes it half as large.
 const SLOW_MS: u64 = 6_000;
 
-/// Requests under way at first, and on a slow line: one comes while the next is prepared.
+/// Requests under way at first, and at least: while one comes, the next is on its way. With one
+/// alone a line of 800 ms is idle for that long after each, and has no packets behind a lost one
+/// that would tell of it.
 const WINDOW_START: usize = 2;
 
 /// Bytes that a record takes in a batch until some have come.
@@ -115,7 +117,7 @@ impl Pace {
     /// Asks for less: a request failed, or the peer has too much to do.
     pub(super) fn slow_down(&mut self) {
         self.bytes = (self.bytes / 2).max(BATCH_MIN);
-        self.window = (self.window / 2).max(1);
+        self.window = (self.window / 2).max(WINDOW_START);
     }
 }
 
@@ -132,7 +134,7 @@ mod tests {
             let at = Timestamp(10_000 * n);
             pace.answered(at, at.plus_ms(9_000), pace.bytes());
         }
-        assert_eq!((pace.bytes(), pace.window()), (BATCH_MIN, 1));
+        assert_eq!((pace.bytes(), pace.window()), (BATCH_MIN, WINDOW_START));
         pace.answered(Timestamp(300_000), Timestamp(303_000), BATCH_MIN);
         assert_eq!(pace.bytes(), BATCH_MIN, "in between nothing changes");
     }
