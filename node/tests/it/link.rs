@@ -96,3 +96,61 @@ fn a_node_of_the_local_network_is_reached_there_and_nowhere_else() {
     assert_eq!(refused.code, 3, "{}", refused.err);
     assert!(refused.err.contains("198.51.100.7"), "{}", refused.err);
 }
+
+/// Returns drafts of lessons that no compression makes much smaller.
+fn many(count: usize) -> String {
+    let mut state = 1_u64;
+    let mut letter = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + u8::try_from(state >> 59).unwrap() % 26)
+    };
+    let draft = |n: usize| {
+        let event: String = (0..3_000).map(|_| letter()).collect();
+        serde_json::json!({
+            "kind": "lesson", "language": "en", "title": format!("Lesson {n}"), "polarity": "worked",
+            "sdg": ["6.2"], "countries": ["KE"], "sensitivity_checked": true,
+            "context": "A district.", "event": event, "lesson": "Ask first.",
+            "recommendation": "Ask the users.", "applies_when": "There are users."
+        })
+    };
+    (0..count).map(draft).map(|draft| draft.to_string() + "\n").collect()
+}
+
+#[test]
+fn a_budget_stops_a_catch_up_is_kept_over_a_restart_and_a_person_may_go_on() {
+    let scene = Scene::new();
+    let (alice, bob) = (scene.centre("alice"), scene.centre("bob"));
+    alice.publish(&scene.file("many.jsonl", many(500)));
+    let a = alice.start(&[]);
+    set_link(&bob, "metered", "background_day_bytes = 200_000\nkbit_s = 400\n");
+    let b = bob.start(&[&a.address]);
+    until("bob to have used up his day", || held(&bob) == "day");
+    // What was under way comes; then it is quiet.
+    until("the session to end", || bob.json(&["status"])["sessions"] == 0);
+    let status = bob.json(&["status"]);
+    let records = status["records"].as_u64().unwrap();
+    assert!(0 < records && records < 500, "{records}");
+    let used = status["link"]["background"]["day_bytes"].as_u64().unwrap();
+    assert!((200_000..1_200_000).contains(&used), "{used}");
+    let why = bob.json(&["why"]);
+    let peer = &why["peers"][0];
+    assert_eq!(peer["causes"][0]["held"]["why"], "day", "{peer}");
+    assert_eq!(peer["records"], 500 - records, "{peer}");
+    assert!(peer["done_ms"].as_u64() >= peer["causes"][0]["held"]["until_ms"].as_u64(), "{peer}");
+
+    b.stop();
+    let _b = bob.start(&[&a.address]);
+    assert_eq!(held(&bob), "day");
+    let again = bob.json(&["status"])["link"]["background"]["day_bytes"].as_u64().unwrap();
+    assert!(used <= again, "{again} of {used}");
+    set_link(&bob, "metered", "background_day_bytes = 200_000\n");
+    until("the rate to be lifted", || bob.json(&["status"])["link"]["kbit_s"].is_null());
+    let synced = bob.run(&["sync", &a.address]);
+    assert_eq!(synced.code, 0, "{}{}", synced.out, synced.err);
+    assert!(synced.out.contains("both hold the same"), "{}", synced.out);
+    agree(&[&alice, &bob], 500);
+    until("what was asked for to be counted", || {
+        bob.json(&["status"])["link"]["asked"]["day_bytes"].as_u64() > Some(100_000)
+    });
+}
