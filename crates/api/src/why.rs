@@ -137,6 +137,9 @@ pub struct PeerWhyView {
     pub connected: bool,
     /// Whether what a person asked for is not done yet.
     pub asked: bool,
+    /// When a person last asked for it, since it is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_ms: Option<u64>,
     /// Whether it held the same when it last compared itself with us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equal: Option<bool>,

@@ -76,6 +76,8 @@ pub struct PeerWhy {
     pub connected: bool,
     /// Whether a person asked for what goes on with it.
     pub asked: bool,
+    /// When a person last asked for it, since it is connected.
+    pub asked_ms: Option<Timestamp>,
     /// Whether it held the same when it last compared itself with us.
     pub equal: Option<bool>,
     /// When we last agreed with it on everything.

@@ -10,13 +10,14 @@ use crate::{args::Sync, clock, error::Failure, output::Table, safe::Safe, shell:
 
 /// Compares with peers now, or dials one.
 pub(super) fn sync(shell: &mut Shell<'_, '_>, args: Sync) -> Result<(), Failure> {
+    let began = clock::now();
     let client = shell.client()?;
     if let Some(address) = args.peer.as_deref().filter(|peer| peer.starts_with('/')) {
         let request = DialRequest { address: address.to_owned() };
         client.post::<serde_json::Value>("/v1/peers", &request)?;
         if !args.no_wait {
             shell.note(format!("Dialling {}", Safe(address)));
-            return why::follow(shell, Vec::new(), Some(address));
+            return why::follow(shell, Vec::new(), Some(address), began);
         }
         return match shell.json {
             true => shell.print_json(&json!({ "dialling": address })),
@@ -25,7 +26,7 @@ pub(super) fn sync(shell: &mut Shell<'_, '_>, args: Sync) -> Result<(), Failure>
     }
     let reply: SyncReply = client.post("/v1/sync", &SyncRequest { peer: args.peer })?;
     if !args.no_wait && !reply.peers.is_empty() {
-        return why::follow(shell, reply.peers, None);
+        return why::follow(shell, reply.peers, None, began);
     }
     if shell.json {
         return shell.print_json(&reply);

@@ -211,6 +211,7 @@ pub(super) fn follow(
     shell: &mut Shell<'_, '_>,
     mut asked: Vec<String>,
     address: Option<&str>,
+    began: Timestamp,
 ) -> Result<(), Failure> {
     let mut told = String::new();
     let bar = shell.line();
@@ -219,7 +220,9 @@ pub(super) fn follow(
         let dialling =
             address.is_some_and(|address| reply.dialling.iter().any(|one| one == address));
         let going: Vec<_> = reply.peers.iter().filter(|peer| peer.asked).collect();
-        for peer in &going {
+        // One may have been asked and done between two looks.
+        let since = |peer: &&PeerWhyView| peer.asked_ms.is_some_and(|at| began.0 <= at);
+        for peer in reply.peers.iter().filter(|peer| peer.asked || since(peer)) {
             if !asked.contains(&peer.peer_id) {
                 asked.push(peer.peer_id.clone());
             }

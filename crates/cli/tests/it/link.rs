@@ -82,6 +82,7 @@ fn why() -> WhyReply {
         centre_name: Some("Coast Desk".into()),
         connected: true,
         asked: false,
+        asked_ms: None,
         equal: Some(false),
         agreed_ms: None,
         underway: None,

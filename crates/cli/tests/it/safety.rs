@@ -267,6 +267,7 @@ fn why() -> WhyReply {
         centre_name: Some(text()),
         connected: true,
         asked: false,
+        asked_ms: Some(1),
         equal: Some(false),
         agreed_ms: None,
         underway: None,

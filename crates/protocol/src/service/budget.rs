@@ -39,6 +39,9 @@ const ASKED_DIALS_MAX: usize = 16;
 /// How long such an address is waited for (2 min): longer than any dial takes.
 const ASKED_DIAL_MS: u64 = 120_000;
 
+/// Time within which the network tells of bytes that went over the wire (1.5 s).
+const TOLD_WITHIN_MS: u64 = 1_500;
+
 /// Key of the one fact in its table.
 const KEY: &[u8] = b"budget";
 
@@ -128,9 +131,19 @@ impl Later {
 }
 
 impl Link {
+    /// Notes that a person asked for what goes on with the peer.
+    pub(super) fn ask(&mut self, now: Timestamp) {
+        (self.asked, self.asked_at) = (true, Some(now));
+    }
+
     /// Returns for whom a connection works now.
     fn purpose(&self) -> Purpose {
         if self.asked { Purpose::Asked } else { Purpose::Background }
+    }
+
+    /// Returns for whom the bytes went that are told now: they are told a moment later.
+    fn told_purpose(&self, now: Timestamp) -> Purpose {
+        if now < self.asked_until { Purpose::Asked } else { self.purpose() }
     }
 
     /// Draws what follows for the budget from the end of a session. Returns whether that was
@@ -142,11 +155,14 @@ impl Link {
         now: Timestamp,
     ) -> bool {
         // What was asked for goes on until it is done or fails.
-        self.asked &= match outcome {
+        let goes_on = match outcome {
             Outcome::Differ => brought,
             Outcome::Busy => true,
             _ => false,
         };
+        if self.asked && !goes_on {
+            (self.asked, self.asked_until) = (false, now.plus_ms(TOLD_WITHIN_MS));
+        }
         match outcome {
             Outcome::Later(seconds) => {
                 let wait = u64::from(*seconds).saturating_mul(1_000).clamp(1_000, LATER_MAX_MS);
@@ -188,7 +204,10 @@ impl<S: Store> Service<S> {
     pub(super) fn traffic(&mut self, peer: &Peer, bytes: u64) -> Result<(), StoreError> {
         let purpose = match self.attachments.fetcher.is_asked_for(peer) {
             true => Purpose::Asked,
-            false => self.links.up.get(peer).map_or(Purpose::Background, Link::purpose),
+            false => {
+                let link = self.links.up.get(peer);
+                link.map_or(Purpose::Background, |link| link.told_purpose(self.now))
+            }
         };
         self.spending.budget.count(purpose, bytes, self.now);
         self.look_at_budget()

@@ -360,7 +360,7 @@ impl<S: Store> Service<S> {
         for peer in &peers {
             if let Some(link) = self.links.up.get_mut(peer) {
                 link.forget_failures();
-                link.asked = true;
+                link.ask(self.now);
             }
             self.start_session(*peer)?;
         }

@@ -96,6 +96,10 @@ pub(super) struct Link {
     pub(super) outbound: bool,
     /// Whether a person asked for what goes on with it.
     pub(super) asked: bool,
+    /// When a person last asked.
+    pub(super) asked_at: Option<Timestamp>,
+    /// Until when bytes are told that were asked for.
+    pub(super) asked_until: Timestamp,
     /// Until when it gives nothing, by its own budget.
     pub(super) later_until: Option<Timestamp>,
     /// Gossip messages that may still be looked at.
@@ -123,6 +127,8 @@ impl Link {
             shared: Vec::new(),
             outbound,
             asked: false,
+            asked_at: None,
+            asked_until: Timestamp::default(),
             later_until: None,
             gossip_left: GOSSIP_BURST,
             gossip_refilled: now,
@@ -336,7 +342,9 @@ impl<S: Store> Service<S> {
         }
         self.links.online = true;
         let link = self.links.up.entry(peer).or_insert_with(|| Link::new(outbound, self.now));
-        link.asked |= outbound && self.spending.was_asked_for(&peer, address);
+        if outbound && self.spending.was_asked_for(&peer, address) {
+            link.ask(self.now);
+        }
         self.links.dialled.remove(&peer);
         if self.links.up.len() == 1 {
             // The link is back: what was waited for meanwhile says nothing of the others.

@@ -135,6 +135,7 @@ impl<S: Store> Service<S> {
             centre: self.centre_of(&peer),
             connected: link.is_some(),
             asked: link.is_some_and(|link| link.asked),
+            asked_ms: link.and_then(|link| link.asked_at),
             equal,
             agreed_ms: entry.and_then(|entry| entry.agreed_ms),
             done_ms: left.as_ref().and_then(|left| self.done_at(&peer, left, &causes)),

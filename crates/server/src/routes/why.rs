@@ -97,6 +97,7 @@ fn peer_view(
         centre_name: name(effective, peer.centre)?,
         connected: peer.connected,
         asked: peer.asked,
+        asked_ms: ms(peer.asked_ms),
         equal: peer.equal,
         agreed_ms: ms(peer.agreed_ms),
         underway: peer.underway.map(underway_view),
